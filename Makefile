@@ -1,0 +1,64 @@
+# payledger. `make up` runs it, `make test` tests it, `make help` lists the rest.
+# Every target makes its own virtual environment first; nothing else has to be installed.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help up demo psql test check format bench lock clean distclean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The stamp is newer than the lock file exactly when the environment matches it.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "payledger needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "making $(VENV) (once, and again when requirements.lock changes)" >&2
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+up: $(READY) ## run payledger on an embedded PostgreSQL (PAYLEDGER_DSN: on your own)
+	@exec $(BIN)/payledger up
+
+demo: $(READY) ## 20 s of retries, races, duplicates and overdrafts, then a verdict
+	@exec $(BIN)/python -m loadgen demo
+
+psql: $(READY) ## a psql session on the running embedded database
+	@exec $(BIN)/payledger psql
+
+test: $(READY) ## all tests, as CI runs them
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## format the Python
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only .
+
+bench: $(READY) ## measure beside the yardsticks, write bench/results/latest.json
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick)
+
+lock: ## pin the newest versions the ranges allow (needs uv)
+	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+
+clean: ## remove caches and results; keeps the data and the environment
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment and the embedded database's data too
+	@[ ! -x $(BIN)/payledger ] || $(BIN)/payledger stop
+	@rm -rf $(VENV) .payledger .cache

@@ -1,0 +1,1 @@
+"""The HTTP service: carries requests to the SQL functions."""

@@ -1,0 +1,1 @@
+"""One gateway method per SQL function."""

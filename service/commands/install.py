@@ -1,0 +1,69 @@
+"""`migrate` and `sql`: the two ways to install."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from service.commands.terminal import CommandError, say, warn
+from service.database.migrations import MigrationError, Report, migrate
+from service.database.plain_sql import plain_sql
+from service.database.source import SourceError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from service.settings import Settings
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds `migrate` and `sql` to the parser."""
+    parser = commands.add_parser("migrate", help="bring the database up to this release")
+    parser.set_defaults(run=run_migrate)
+    parser = commands.add_parser("sql", help="print one SQL file that installs all with psql")
+    parser.set_defaults(run=run_sql)
+
+
+def run_migrate(settings: Settings, _options: argparse.Namespace) -> int:
+    """Applies what is new and says what it was."""
+    dsn = settings.migrate_dsn or settings.dsn
+    if dsn is None:
+        raise CommandError("set PAYLEDGER_MIGRATE_DSN to the database's owner's DSN")
+    show(migrate_or_fail(dsn))
+    return 0
+
+
+def run_sql(_settings: Settings, _options: argparse.Namespace) -> int:
+    """Prints the plain file."""
+    try:
+        sys.stdout.write(plain_sql())
+    except SourceError as exc:
+        raise CommandError(str(exc)) from exc
+    return 0
+
+
+def migrate_or_fail(dsn: str) -> Report:
+    """Runs the migrations; what goes wrong becomes a CommandError."""
+    try:
+        return asyncio.run(migrate(dsn))
+    except (MigrationError, SourceError) as exc:
+        raise CommandError(str(exc)) from exc
+
+
+def show(report: Report) -> None:
+    """One line for each thing done."""
+    for name in report.migrations_applied:
+        say(f"applied   {name}")
+    for name in report.functions_applied:
+        say(f"function  {name}")
+    for line in report.partitions:
+        say(f"partition {line}")
+    for name in report.functions_disappeared:
+        warn(f"warning: {name} is gone; what it made stays until a migration drops it")
+    for line in report.warnings:
+        warn(f"warning: {line}")
+    if not report.changed:
+        say("the database is current")

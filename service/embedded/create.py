@@ -1,5 +1,6 @@
 """Makes a new cluster, and the logins and the database that payledger wants in it."""
 
+import secrets
 from pathlib import Path
 
 from service.embedded.errors import EmbeddedError
@@ -15,37 +16,42 @@ def make_cluster(
     identity: Identity, bin_dir: Path, major: int, data_dir: Path, password: str, *, sync: bool
 ) -> None:
     """Run initdb; a cluster that is there is a finished one, whatever kills us when."""
-    unfinished = data_dir.with_name("data.new")
-    password_file = data_dir.with_name("password.new")
-    identity.shell('rm -rf "$1" "$2"; cat > "$2"', unfinished, password_file, text=password)
-    # No message or sort order may depend on the machine's locales; C.UTF-8 knows upper and lower.
-    locale = ["--locale=C", "--encoding=UTF8"]
-    if major >= 17:
-        locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    initdb = [
+    # A predecessor that was killed may have left an initdb at work: not in our directory.
+    unfinished = data_dir.with_name(f"new-{secrets.token_hex(4)}")
+    password_file = unfinished.with_suffix(".password")
+    identity.shell('rm -rf "$1"/new-*; cat > "$2"', data_dir.parent, password_file, text=password)
+    initdb: list[str | Path] = [
         bin_dir / "initdb",
         f"--pgdata={unfinished}",
         f"--username={SUPERUSER}",
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
         "--data-checksums",
+        "--encoding=UTF8",
+        "--locale=C",  # no message and no sort order depends on the machine's locales
         *(() if sync else ("--no-sync",)),
     ]
     try:
-        try:
-            # before 17 the operating system has to have the locale
-            preferred = locale if major >= 17 else [*locale, "--lc-ctype=C.UTF-8"]
-            _initdb(identity, bin_dir, [*initdb, *preferred])
-        except EmbeddedError:
-            if major >= 17:
-                raise
-            identity.shell('rm -rf "$1"', unfinished)
-            _initdb(identity, bin_dir, [*initdb, *locale])
+        if major >= 17:
+            builtin: list[str | Path] = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            identity.run([*initdb, *builtin], env=environment(bin_dir))
+        else:
+            try:
+                identity.run([*initdb, "--lc-ctype=C.UTF-8"], env=environment(bin_dir))
+            except EmbeddedError:  # an operating system without that locale
+                identity.run(initdb, env=environment(bin_dir))
         include = f"include = '{CONFIG_FILE}'\n"
         identity.shell('cat >> "$1"', unfinished / "postgresql.conf", text=include)
         identity.shell('mv "$1" "$2"', unfinished, data_dir)
     finally:
         identity.shell('rm -rf "$1" "$2"', unfinished, password_file)
+
+
+def reset_password(identity: Identity, bin_dir: Path, data_dir: Path, password: str) -> None:
+    """Give the superuser of a stopped cluster a password, the old one being lost."""
+    single_user: list[str | Path] = [bin_dir / "postgres", "--single", "-D", data_dir, "postgres"]
+    statement = f"alter role {SUPERUSER} password '{password}'\n"
+    identity.run(single_user, text=statement, env=environment(bin_dir))
 
 
 def write_config(identity: Identity, data_dir: Path, text: str) -> None:
@@ -61,10 +67,6 @@ def environment(bin_dir: Path) -> dict[str, str]:
         "LC_ALL": "C",
         "LD_LIBRARY_PATH": str(bin_dir.parent / "lib"),  # for a copied or relocated installation
     }
-
-
-def _initdb(identity: Identity, bin_dir: Path, command: list[str | Path]) -> None:
-    identity.run(command, env=environment(bin_dir))
 
 
 # Run with psql by the superuser; safe to run twice. `:...` are psql's variables.

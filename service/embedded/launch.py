@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,14 @@ from service.embedded import watchdog
 from service.embedded.create import environment
 from service.embedded.errors import EmbeddedError
 from service.embedded.identity import Identity
-from service.embedded.processes import SHORT_WAIT, PidFile, is_alive, kill_server, wait_until
+from service.embedded.processes import (
+    SHORT_WAIT,
+    PidFile,
+    is_alive,
+    is_postmaster_of,
+    kill_server,
+    stop_leftover,
+)
 
 StopMode = Literal["smart", "fast", "immediate"]
 
@@ -72,7 +78,7 @@ class Server:
     @property
     def runs(self) -> bool:
         """Whether the server's process is there."""
-        return self.pid != 0 and is_alive(self.pid)
+        return is_alive(self.pid) and is_postmaster_of(self.pid, self.launch.data_dir)
 
     def wait_ready(self) -> None:
         """Return when the server takes connections; EmbeddedError with its log when it can't."""
@@ -90,14 +96,16 @@ class Server:
 
     def stop(self, mode: StopMode) -> None:
         """Shut down and wait for it. The watchdog gets harsher when the server takes too long."""
-        with contextlib.suppress(BrokenPipeError):  # the watchdog is gone: the kernel has told it
-            self._requests.write(f"{mode}\n".encode())
-            self._requests.flush()
-        self._wait_gone()
+        if not self._requests.closed:
+            # no reader: the watchdog was killed, and the kernel has told the server to stop
+            with contextlib.suppress(BrokenPipeError):
+                self._requests.write(f"{mode}\n".encode())
+                self._requests.flush()
+            self._wait_gone()
 
     def kill(self) -> None:
         """SIGKILL for every process of the server."""
-        if self.pid:
+        if self.runs:
             kill_server(self.pid)
         self._wait_gone()
 
@@ -105,9 +113,8 @@ class Server:
         self._watchdog.wait()
         with contextlib.suppress(BrokenPipeError):
             self._requests.close()
-        if not wait_until(lambda: not self.runs, watchdog.PATIENCE["fast"]):
-            os.kill(self.pid, signal.SIGQUIT)  # only when the watchdog was killed before it could
-            wait_until(lambda: not self.runs, watchdog.PATIENCE["immediate"])
+        if self.runs:  # the watchdog was killed; the server has been told to stop
+            stop_leftover(self.launch.data_dir)
 
     def log_tail(self) -> str:
         """What the server has said since this start, at most the last lines of it."""

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +16,13 @@ from service.embedded.errors import EmbeddedError
 from service.embedded.identity import Identity
 from service.embedded.launch import Launch, Server, StopMode, pick_port, port_is_free
 from service.embedded.processes import stop_leftover
+from service.embedded.psql import find_psql, run_psql
 from service.embedded.statedir import StateDir
 
 log = logging.getLogger("payledger.embedded")
 
 PORT_ATTEMPTS = 5
+PREPARED = ("prepared", *(f"passwords/{user}" for user in create.LOGINS))
 
 
 class EmbeddedPostgres:
@@ -67,35 +67,34 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, end a leftover server, start, wait until ready."""
         if self._server is not None and self._server.runs:
             raise EmbeddedError(f"the embedded PostgreSQL in {self.state.path} runs already")
-        self._forget_server()
+        self._end("fast")  # of one that crashed
+        self._owner = os.getpid()
         self.state.lock()
         try:
             self._start_locked()
         except BaseException:
-            self._forget_server()
+            self._end("fast")
             raise
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Shut down and wait for the end. Nothing happens when it doesn't run."""
-        if self._server is None or self._owner != os.getpid():
-            return
-        try:
-            self._server.stop(mode)
+        if self._server is not None and self._owner == os.getpid():
+            self._end(mode)
             self.state.drop_socket_dir()
-        finally:
-            self._forget_server()
 
     def kill(self) -> None:
         """SIGKILL for every process of the server; start() then recovers, as after a crash."""
         if self._server is not None and self._owner == os.getpid():
             self._server.kill()
-            self._forget_server()
+            self._end("immediate")
 
     def remove_data(self) -> None:
         """Delete the cluster for good, wherever it is. It must not be running."""
         self.state.lock()
         try:
-            stop_leftover(self.state.data_dir)
+            if self.state.server_dir.exists():
+                self.state.lock_data()
+                stop_leftover(self.data_dir)
             self.state.remove_data()
         finally:
             self.state.unlock()
@@ -155,29 +154,14 @@ class EmbeddedPostgres:
         """
         if self._server is None:
             raise EmbeddedError("the embedded PostgreSQL doesn't run")
-        # psql reads the variables from its input, where no process list shows them
-        sets = [f"\\set {name} {_psql_literal(value)}" for name, value in (variables or {}).items()]
-        done = subprocess.run(
-            [_psql(self.binaries.bin_dir), "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", "-"],
-            input="\n".join([*sets, sql]) + "\n",
-            capture_output=True,
-            text=True,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "LC_ALL": "C",
-                "PGCLIENTENCODING": "UTF8",
-                "PGHOST": str(self._server.launch.socket_dir),
-                "PGPORT": str(self._server.launch.port),
-                "PGUSER": user,
-                "PGPASSWORD": self.state.password(user),
-                "PGDATABASE": database,
-                "PGOPTIONS": "",
-            },
-            check=False,
-        )
-        if done.returncode != 0:
-            raise EmbeddedError(f"psql failed ({done.returncode}): {done.stderr.strip()}")
-        return done.stdout.rstrip("\n")
+        connection = {
+            "PGHOST": str(self._server.launch.socket_dir),
+            "PGPORT": str(self._server.launch.port),
+            "PGUSER": user,
+            "PGPASSWORD": self.state.password(user),
+            "PGDATABASE": database,
+        }
+        return run_psql(find_psql(self.binaries.bin_dir), connection, sql, variables or {})
 
     def grant_roles(self) -> None:
         """Make the logins members of the ledger's roles; call after migrating. Repeatable."""
@@ -202,28 +186,33 @@ class EmbeddedPostgres:
     def _start_locked(self) -> None:
         identity = self.state.identity()
         self.state.make_server_dir(identity)
+        self.state.lock_data()
         stop_leftover(self.data_dir)
+        self._binaries = None  # the data may have been replaced since the last start
         bin_dir = reachable_binaries(self.binaries, identity)
-        if not self.data_dir.exists():
-            log.info("making a %s cluster in %s", self.binaries, self.data_dir)
-            create.make_cluster(
-                identity,
-                bin_dir,
-                self.binaries.major,
-                self.data_dir,
-                self.state.password(create.SUPERUSER, make=True),
-                sync=self._settings["fsync"] != "off",
-            )
+        self._make_cluster(identity, bin_dir)
         create.write_config(identity, self.data_dir, render(self._settings))
         self._launch(identity, bin_dir)
-        self._owner = os.getpid()
-        if self.state.read("prepared") is None:
+        if not all(self.state.has(name) for name in PREPARED):
             self._prepare()
         log.info("%s on port %d, data in %s", self.binaries, self.port, self.data_dir)
 
+    def _make_cluster(self, identity: Identity, bin_dir: Path) -> None:
+        """Run initdb if there is no data; if only the superuser's password is lost, set one."""
+        new, password_known = not self.data_dir.exists(), self.state.has("passwords/postgres")
+        password = self.state.password(create.SUPERUSER, make=True)
+        if new:
+            log.info("making a %s cluster in %s", self.binaries, self.data_dir)
+            self.state.remove("prepared")
+            sync = self._settings["fsync"] != "off"
+            major = self.binaries.major
+            create.make_cluster(identity, bin_dir, major, self.data_dir, password, sync=sync)
+        elif not password_known:
+            create.reset_password(identity, bin_dir, self.data_dir, password)
+
     def _launch(self, identity: Identity, bin_dir: Path) -> None:
         """Start the server, on another port when a stranger has got ours."""
-        for attempt in range(1, PORT_ATTEMPTS + 1):
+        for attempts_left in reversed(range(PORT_ATTEMPTS)):
             port = self._choose_port()
             socket_dir = self.state.make_socket_dir(identity)
             launch = Launch(identity, bin_dir, self.data_dir, port, socket_dir, self.state.log)
@@ -234,23 +223,18 @@ class EmbeddedPostgres:
                 os.close(log_fd)
             try:
                 self._server.wait_ready()
+                break
             except EmbeddedError:
-                self._server = None
-                if self._fixed_port or port_is_free(port) or attempt == PORT_ATTEMPTS:
+                if self._fixed_port or port_is_free(port) or not attempts_left:
                     raise
-            else:
-                return
 
     def _choose_port(self) -> int:
-        if self._fixed_port:
-            if not port_is_free(self._fixed_port):
-                raise EmbeddedError(f"port {self._fixed_port} is taken by another program")
-            return self._fixed_port
         kept = int(self.state.read("port") or 0)
-        if kept and port_is_free(kept):
-            return kept
-        port = pick_port()
-        self.state.write("port", f"{port}\n")
+        port = self._fixed_port or (kept if kept and port_is_free(kept) else pick_port())
+        if not port_is_free(port):
+            raise EmbeddedError(f"port {port} on 127.0.0.1 is taken by another program")
+        if port != kept:
+            self.state.write("port", f"{port}\n")
         return port
 
     def _prepare(self) -> None:
@@ -270,18 +254,11 @@ class EmbeddedPostgres:
             )
         return chosen
 
-    def _forget_server(self) -> None:
-        self._server = None
-        self.state.unlock()
-
-
-def _psql(bin_dir: Path) -> Path:
-    if (bin_dir / "psql").exists():
-        return bin_dir / "psql"
-    if found := shutil.which("psql"):
-        return Path(found)
-    raise EmbeddedError(f"no psql in {bin_dir} nor on the PATH: install PostgreSQL's client")
-
-
-def _psql_literal(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    def _end(self, mode: StopMode) -> None:
+        """Stop what runs, if anything, and let others use the cluster."""
+        try:
+            if self._server is not None:
+                self._server.stop(mode)
+        finally:
+            self._server = None
+            self.state.unlock()

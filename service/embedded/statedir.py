@@ -8,6 +8,7 @@ directory that it can reach. No directory that others made gets another mode.
 """
 
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -21,6 +22,8 @@ from service.embedded.elsewhere import make_elsewhere
 from service.embedded.errors import EmbeddedError
 from service.embedded.identity import Identity, choose_identity
 
+log = logging.getLogger("payledger.embedded")
+
 # Linux takes 107 bytes for a socket's path; PostgreSQL adds /.s.PGSQL.65535 to its directory.
 LONGEST_SOCKET_DIR = 107 - len("/.s.PGSQL.65535")
 MAX_LOG_BYTES = 16 * 1024 * 1024
@@ -32,19 +35,20 @@ class StateDir:
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
         self.log = self.path / "postgres.log"
-        self._lock_fd: int | None = None
+        self._locks: list[int] = []
 
     # -- the lock ----------------------------------------------------------------------------
 
     def lock(self) -> None:
         """Make sure nobody else runs this cluster; the kernel forgets the lock when we die."""
         self.make()
-        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._locks.append(fd)
         deadline = time.monotonic() + 0.3  # somebody may just be asking for the holder()
         while not _flock(fd, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 holder = os.pread(fd, 32, 0).decode().strip() or "unknown"
-                os.close(fd)
+                self.unlock()
                 raise EmbeddedError(
                     f"the embedded PostgreSQL in {self.path} is already in use by process "
                     f"{holder}. Stop that one first, or choose another directory with "
@@ -54,13 +58,21 @@ class StateDir:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._give_to_owner(self.path / "lock")
-        self._lock_fd = fd
+
+    def lock_data(self) -> None:
+        """Lock the data too: a copied state directory may have a link to the same."""
+        fd = os.open(self.server_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._locks.append(fd)
+        if not _flock(fd, fcntl.LOCK_EX):
+            raise EmbeddedError(
+                f"the data in {self.server_dir} is already in use through another state "
+                f"directory than {self.path}, which seems to be a copy of that one"
+            )
 
     def unlock(self) -> None:
         """Let others use the cluster."""
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
+        while self._locks:
+            os.close(self._locks.pop())
 
     def holder(self) -> int | None:
         """The process that runs this cluster, if any."""
@@ -68,6 +80,8 @@ class StateDir:
             fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise EmbeddedError(f"{self.path} is another user's: {error}") from error
         try:
             if _flock(fd, fcntl.LOCK_SH):
                 return None
@@ -84,9 +98,11 @@ class StateDir:
                 f"{self.path} belongs to uid {self.path.stat().st_uid} and can't be written as "
                 f"uid {os.geteuid()}. Choose another directory with PAYLEDGER_STATE_DIR."
             )
+        if self.path.exists():
+            return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+            self.path.mkdir(parents=True)
+            self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         except OSError as error:
             raise EmbeddedError(f"can't make the state directory {self.path}: {error}") from error
 
@@ -107,6 +123,14 @@ class StateDir:
             return (self.path / name).read_text().strip()
         except FileNotFoundError:
             return None
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return (self.path / name).exists()
+
+    def remove(self, name: str) -> None:
+        """Remove a file of ours, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
 
     def password(self, user: str, *, make: bool = False) -> str:
         """The user's password, kept in a file that only we can read."""
@@ -159,19 +183,25 @@ class StateDir:
                 f"the data was in {self.server_dir} and is no longer there. "
                 f"Bring it back, or remove {link} to begin with an empty database."
             )
-        if link.exists():
-            if not identity.can('cd "$1" && test -w .', self.server_dir):
-                raise EmbeddedError(
-                    f"the data is in {self.server_dir} (of uid {self.server_dir.stat().st_uid}), "
-                    f"which {identity} can't reach: start as its owner or as root, and "
-                    "let that user pass through the directories above it"
+        if not link.exists():
+            if identity.can('cd "$1"', self.path):
+                link.mkdir(mode=0o700)
+            else:
+                link.symlink_to(make_elsewhere(identity, self.path.parent.name or "root"))
+                log.warning(
+                    "%s can't reach %s: the data is kept in %s",
+                    identity,
+                    self.path,
+                    self.server_dir,
                 )
-            return
-        if identity.can('cd "$1"', self.path):
-            link.mkdir(mode=0o700)
-            identity.own(link)
-        else:
-            link.symlink_to(make_elsewhere(identity, self.path.parent.name or "root"))
+        if not any(self.server_dir.iterdir()):  # new, or its maker was killed
+            identity.own(self.server_dir)
+        if not identity.can('cd "$1" && test -w .', self.server_dir):
+            raise EmbeddedError(
+                f"the data is in {self.server_dir} (of uid {self.server_dir.stat().st_uid}), "
+                f"which {identity} can't reach: start as its owner or as root, and "
+                "let that user pass through the directories above it"
+            )
 
     def make_socket_dir(self, identity: Identity) -> Path:
         """A directory for the unix socket: short, private, used again by the next start."""
@@ -190,7 +220,7 @@ class StateDir:
         """Leave no empty directory in /tmp."""
         if made := self.read("socket_dir"):
             shutil.rmtree(made, ignore_errors=True)
-            (self.path / "socket_dir").unlink()
+            self.remove("socket_dir")
 
     def remove_data(self) -> None:
         """Delete the cluster, wherever it is, and what only made sense with it."""
@@ -198,7 +228,7 @@ class StateDir:
         for name in ("passwords", "postgres"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         for name in ("postgres", "port", "prepared", "postgres.log", "postgres.log.1"):
-            (self.path / name).unlink(missing_ok=True)
+            self.remove(name)
 
 
 def _flock(fd: int, kind: int) -> bool:

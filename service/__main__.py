@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from service.commands import install
+from service.commands import install, keys, psql, up, verify
 from service.commands.terminal import CommandError
 from service.settings import Settings, SettingsError
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status is 0, 1 for what went wrong, 2 for a misuse."""
-    options = _parser().parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # What follows `psql` is psql's, even what looks like an option of ours.
+    ours, rest = (arguments[:1], arguments[1:]) if arguments[:1] == ["psql"] else (arguments, [])
+    options = _parser().parse_args(ours, argparse.Namespace(arguments=rest))
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as exc:
@@ -36,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="payledger", description="The payments ledger that lives in your own PostgreSQL."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    install.add_commands(commands)
+    for module in (up, psql, install, verify, keys):
+        module.add_commands(commands)
     return parser
 
 

@@ -62,8 +62,8 @@ def _dsn(text: str) -> str:
     try:
         url = urlsplit(text)
         parse_qsl(url.query, strict_parsing=True) if url.query else None
-        hosts = url.netloc.rpartition("@")[2]
-        sound = "@" not in url.path + url.fragment and all(map(_is_host, hosts.split(",")))
+        hosts = url.netloc.rpartition("@")[2].split(",")
+        sound = text.count("@") == url.netloc.count("@") <= 1 and all(map(_is_host, hosts))
     except ValueError:
         sound = False
     if not sound:

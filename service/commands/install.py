@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from service.commands.targets import admin_dsn
 from service.commands.terminal import CommandError, say, warn
 from service.database.migrations import MigrationError, Report, migrate
 from service.database.plain_sql import plain_sql
@@ -14,9 +15,8 @@ from service.database.source import SourceError
 if TYPE_CHECKING:
     import argparse
 
+    from service.commands.terminal import Commands
     from service.settings import Settings
-
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_commands(commands: Commands) -> None:
@@ -29,10 +29,7 @@ def add_commands(commands: Commands) -> None:
 
 def run_migrate(settings: Settings, _options: argparse.Namespace) -> int:
     """Applies what is new and says what it was."""
-    dsn = settings.migrate_dsn or settings.dsn
-    if dsn is None:
-        raise CommandError("set PAYLEDGER_MIGRATE_DSN to the database's owner's DSN")
-    show(migrate_or_fail(dsn))
+    show(migrate_or_fail(admin_dsn(settings)))
     return 0
 
 
@@ -54,16 +51,25 @@ def migrate_or_fail(dsn: str) -> Report:
 
 
 def show(report: Report) -> None:
-    """One line for each thing done."""
+    """A line for each thing done."""
     for name in report.migrations_applied:
-        say(f"applied   {name}")
+        say(f"applied   migrations/{name}")
     for name in report.functions_applied:
-        say(f"function  {name}")
+        say(f"applied   functions/{name}")
     for line in report.partitions:
         say(f"partition {line}")
     for name in report.functions_disappeared:
-        warn(f"warning: {name} is gone; what it made stays until a migration drops it")
+        warn(f"gone: functions/{name}; what it made stays until a migration drops it")
     for line in report.warnings:
         warn(f"warning: {line}")
+    say(summary(report))
+
+
+def summary(report: Report) -> str:
+    """The same in one line."""
     if not report.changed:
-        say("the database is current")
+        return "the database is current"
+    return (
+        f"the database is migrated: {len(report.migrations_applied)} migrations, "
+        f"{len(report.functions_applied)} function files"
+    )

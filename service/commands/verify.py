@@ -1,0 +1,101 @@
+"""`verify`: holds the whole ledger against its promises."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service.commands.targets import admin_dsn
+from service.commands.terminal import CommandError, say, table
+from service.database.sessions import DatabaseError, session
+from service.database.verification import Breach, find_ledger_id, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from service.commands.terminal import Commands
+    from service.settings import Settings
+
+DEFAULT_SLICES = 16
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds `verify` to the parser."""
+    parser = commands.add_parser("verify", help="check every balance, version and payment")
+    parser.add_argument("--ledger", metavar="NAME", help="only this one (default: all)")
+    parser.add_argument(
+        "--slices",
+        type=_positive,
+        default=DEFAULT_SLICES,
+        metavar="N",
+        help="how many pieces to cut the work into, more for a bigger ledger (default: 16)",
+    )
+    parser.set_defaults(run=run_verify)
+
+
+def run_verify(settings: Settings, options: argparse.Namespace) -> int:
+    """Exit status 1 when there is any breach; they are listed on stdout."""
+    try:
+        with _progress(options.slices) as advance:
+            breaches = asyncio.run(
+                _verify(admin_dsn(settings), options.ledger, options.slices, advance)
+            )
+    except DatabaseError as exc:
+        raise CommandError(str(exc)) from exc
+    if not breaches:
+        say("sound: no breach found")
+        return 0
+    table(
+        ("breach", "ledger", "subject", "detail"),
+        [
+            (
+                found.breach,
+                "" if found.ledger_id is None else str(found.ledger_id),
+                found.subject,
+                json.dumps(found.detail),
+            )
+            for found in breaches
+        ],
+    )
+    say(f"NOT SOUND: {len(breaches)} breach{'es' if len(breaches) > 1 else ''} found")
+    return 1
+
+
+async def _verify(
+    dsn: str, ledger: str | None, slices: int, advance: Callable[[], None]
+) -> list[Breach]:
+    async with session(dsn, "payledger verify") as con:
+        ledger_id = None
+        if ledger is not None and (ledger_id := await find_ledger_id(con, ledger)) is None:
+            raise CommandError(f"no ledger is called {ledger}")
+        breaches: list[Breach] = []
+        async for found in verify(con, ledger_id, slices):
+            breaches += found
+            advance()
+        return breaches
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar for people who watch; nothing in a log file, or where rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+        yield lambda: None
+        return
+    console = Console(file=sys.stderr)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("verifying", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

@@ -1,0 +1,57 @@
+"""Serves an application on a socket opened beforehand, until a signal, and ends gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+
+BACKLOG = 1024  # aiohttp listens again, with a backlog of its own
+
+
+async def serve(
+    app: web.Application,
+    listener: socket.socket,
+    *,
+    shutdown_seconds: float,
+    on_ready: Callable[[], None],
+    lost: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Serves until SIGTERM or SIGINT, or until `lost` returns; finishes what is in flight.
+
+    `on_ready` is called once, when the first request would be answered. False: `lost` ended it.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # A shell has background jobs ignore SIGINT; the terminal's Ctrl-C is not meant for them.
+    candidates = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    signals = [number for number in candidates if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_seconds)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        on_ready()
+        return await _first(stop.wait(), lost() if lost else None)
+    finally:
+        await runner.cleanup()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+async def _first(stopped: Awaitable[object], lost: Awaitable[object] | None) -> bool:
+    """Waits for either; True when it was `stopped`."""
+    tasks = [asyncio.ensure_future(wait) for wait in (stopped, lost) if wait is not None]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done()
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -132,6 +132,18 @@ class _Recorded:
     functions: Mapping[str, str]
 
 
+class _Warnings:
+    """Collects what the server warns of (the prologue silences notices), by file."""
+
+    def __init__(self) -> None:
+        self.file: SqlFile | None = None
+        self.lines: list[str] = []
+
+    def add(self, _connection: Connection, message: asyncpg.PostgresLogMessage) -> None:
+        prefix = f"{self.file.shown}: " if self.file else ""
+        self.lines.append(f"{prefix}{message.message}")
+
+
 @functools.cache
 def _shipped() -> Source:
     return sql_source.load()
@@ -165,13 +177,13 @@ async def pending(con: Connection, source: Source | None = None) -> list[str]:
     lines += [
         f"{file.shown}: not applied as it is" for file in _changed_functions(source, recorded)
     ]
-    lines += [f"{path}: applied, but gone" for path in _disappeared(source, recorded)]
+    lines += [f"db/functions/{path}: applied, but gone" for path in _disappeared(source, recorded)]
     return lines
 
 
 async def _migrate(con: Connection, source: Source) -> Report:
-    warnings: list[str] = []
-    con.add_log_listener(lambda _con, message: warnings.append(str(message.message)))
+    warnings = _Warnings()
+    con.add_log_listener(warnings.add)
 
     # Read committed whatever the database's default: after the wait for the lock the second of two
     # runners must see what the first one committed.
@@ -185,6 +197,7 @@ async def _migrate(con: Connection, source: Source) -> Report:
         gone = _disappeared(source, recorded)
 
         for file in migrations:
+            warnings.file = file
             await _apply(con, file)
             await con.execute(
                 "insert into ledger_private.schema_migrations (name, checksum) values ($1, $2)",
@@ -192,6 +205,7 @@ async def _migrate(con: Connection, source: Source) -> Report:
                 file.checksum,
             )
         for file in functions:
+            warnings.file = file
             await _apply(con, file)
             await con.execute(
                 """
@@ -211,16 +225,17 @@ async def _migrate(con: Connection, source: Source) -> Report:
         # A new ledger appears with its partitions, or not at all. An old one gets them after the
         # commit: waiting for their locks must not prolong the locks of the migrations.
         installing = not recorded.migrations
-        partitions = await _maintain_partitions(con) if installing else ()
+        if installing:
+            partitions = await _maintain_partitions(con, "nothing was changed, as")
     if not installing:
-        partitions = await _maintain_partitions_later(con)
+        partitions = await _maintain_partitions(con, "the files are applied, but")
 
     return Report(
         tuple(file.name for file in migrations),
         tuple(file.name for file in functions),
         tuple(gone),
         partitions,
-        tuple(warnings),
+        tuple(warnings.lines),
     )
 
 
@@ -300,7 +315,7 @@ async def _check_bodies(con: Connection, source: Source) -> None:
             ),
             "",
         )
-        raise MigrationError(f"{where}{_describe(exc)}; nothing was changed") from exc
+        raise MigrationError(f"{where}{exc.args[0]} ({exc.sqlstate}); nothing was changed") from exc
 
 
 def _line(file: SqlFile, position: str | None, start: int = 0) -> int:
@@ -319,20 +334,11 @@ def _describe(exc: asyncpg.PostgresError) -> str:
     return "\n  ".join(parts)
 
 
-async def _maintain_partitions(con: Connection) -> tuple[str, ...]:
-    if not await con.fetchval(f"select {MAINTENANCE_EXISTS}"):
-        return ()
-    rows = await con.fetch("select * from ledger.maintain_partitions()")
-    return tuple(": ".join(map(str, row)) for row in rows)
-
-
-async def _maintain_partitions_later(
-    con: Connection,
-) -> tuple[str, ...]:
+async def _maintain_partitions(con: Connection, outcome: str) -> tuple[str, ...]:
     try:
-        return await _maintain_partitions(con)
+        if not await con.fetchval(f"select {MAINTENANCE_EXISTS}"):
+            return ()
+        rows = await con.fetch("select * from ledger.maintain_partitions()")
     except asyncpg.PostgresError as exc:
-        raise MigrationError(
-            f"the files are applied, but making partitions ahead failed: {_describe(exc)}; "
-            "run it again"
-        ) from exc
+        raise MigrationError(f"{outcome} making partitions failed: {_describe(exc)}") from exc
+    return tuple(": ".join(map(str, row)) for row in rows)

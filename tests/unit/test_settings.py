@@ -1,0 +1,152 @@
+"""Settings: what is accepted, and what is said about what is not."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError
+
+
+def mistakes(**variables: str) -> list[str]:
+    """The lines of the message that these variables (without the prefix) get."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({f"PAYLEDGER_{name}": value for name, value in variables.items()})
+    return str(caught.value).splitlines()
+
+
+def test_an_empty_environment_gives_the_documented_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_env({}) == Settings(
+        dsn=None,
+        migrate_dsn=None,
+        host="127.0.0.1",
+        port=8080,
+        state_dir=tmp_path / ".payledger",
+        pool_size=16,
+        deadline_seconds=10.0,
+        log_level="info",
+        log_format="json",
+        pg_bin=None,
+    )
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    assert Settings.from_env({"PAYLEDGER_PORT": "", "PAYLEDGER_DSN": ""}) == Settings.from_env({})
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    settings = Settings.from_env(
+        {
+            "PAYLEDGER_DSN": "postgresql://service:p%2Fw@db/ledger",
+            "PAYLEDGER_MIGRATE_DSN": "postgres://owner@db/ledger",
+            "PAYLEDGER_HOST": "0.0.0.0",
+            "PAYLEDGER_PORT": "0",
+            "PAYLEDGER_STATE_DIR": str(tmp_path / "state"),
+            "PAYLEDGER_POOL_SIZE": "3",
+            "PAYLEDGER_DEADLINE_SECONDS": "2.5",
+            "PAYLEDGER_LOG_LEVEL": "debug",
+            "PAYLEDGER_LOG_FORMAT": "text",
+            "PAYLEDGER_PG_BIN": str(tmp_path),
+        }
+    )
+    assert settings == Settings(
+        dsn="postgresql://service:p%2Fw@db/ledger",
+        migrate_dsn="postgres://owner@db/ledger",
+        host="0.0.0.0",
+        port=0,
+        state_dir=tmp_path / "state",
+        pool_size=3,
+        deadline_seconds=2.5,
+        log_level="debug",
+        log_format="text",
+        pg_bin=tmp_path,
+    )
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "accepted"),
+    [
+        ("PORT", "80x", "a whole number from 0 to 65535"),
+        ("PORT", "-1", "a whole number from 0 to 65535"),
+        ("PORT", "65536", "a whole number from 0 to 65535"),
+        ("PORT", "\u0664", "a whole number from 0 to 65535"),
+        ("POOL_SIZE", "0", "a whole number from 1 to 1000"),
+        ("DEADLINE_SECONDS", "nan", "a number of seconds from 0.1 to 300"),
+        ("DEADLINE_SECONDS", "soon", "a number of seconds from 0.1 to 300"),
+        ("DEADLINE_SECONDS", "301", "a number of seconds from 0.1 to 300"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "one of json, text"),
+        ("HOST", "http://here", "an address or a host name"),
+        ("PG_BIN", "/nowhere/at/all", "an existing directory"),
+        ("STATE_DIR", __file__, "a directory, not a file"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_variable_and_what_is_accepted(
+    variable: str, value: str, accepted: str
+) -> None:
+    (line,) = mistakes(**{variable: value})
+    assert line.startswith(f"PAYLEDGER_{variable}={value!r}: must be {accepted}")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    lines = mistakes(PORT="x", POOL_SIZE="x", DSN="x", LOG_FORMAT="x")
+    assert [line.partition(":")[0].partition("=")[0] for line in lines] == [
+        "PAYLEDGER_DSN",
+        "PAYLEDGER_PORT",
+        "PAYLEDGER_POOL_SIZE",
+        "PAYLEDGER_LOG_FORMAT",
+    ]
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:p@h/d",
+        "postgres://u@h:5433/d",
+        "postgresql://h/d?sslmode=require&application_name=x",
+        "postgresql://u:p@h1:5432,h2:5433/d?target_session_attrs=read-write",
+        "postgresql:///d?host=/run/postgresql",
+        "postgresql://u:p@[::1]:5432/d",
+        "postgresql://u:a%40b%2Fc@h/d",
+        "postgresql://",
+    ],
+)
+def test_the_usual_dsns_are_accepted(dsn: str) -> None:
+    assert Settings.from_env({"PAYLEDGER_DSN": dsn}).dsn == dsn
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=h user=u password=s3cret",
+        "mysql://u:s3cret@h/d",
+        "postgresql://u:s3cret/more@h/d",
+        "postgresql://u:s3cret@more@h/d",
+        "postgresql://u:s3cret#more@h/d",
+        "postgresql://u:s3cret?more@h/d",
+        "postgresql://u:s3cret@h:port/d",
+        "postgresql://u:s3cret@h/d?sslmode",
+        "postgresql://u:s3cret@[::1/d",
+    ],
+)
+@pytest.mark.parametrize("variable", ["DSN", "MIGRATE_DSN"])
+def test_a_dsn_that_the_driver_would_choke_on_is_refused_without_showing_it(
+    variable: str, dsn: str
+) -> None:
+    (line,) = mistakes(**{variable: dsn})
+    assert line.startswith(f"PAYLEDGER_{variable}: must be a URL like postgresql://")
+    assert "s3cret" not in line
+
+
+def test_the_settings_do_not_show_a_dsn_when_printed() -> None:
+    env = {"PAYLEDGER_DSN": "postgresql://u:s3cret@h/d"}
+    env["PAYLEDGER_MIGRATE_DSN"] = env["PAYLEDGER_DSN"]
+    assert "s3cret" not in repr(Settings.from_env(env))

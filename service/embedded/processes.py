@@ -40,7 +40,12 @@ class PidFile:
 
 def is_alive(pid: int) -> bool:
     """Whether the process runs; a zombie doesn't."""
-    return _state(pid) not in ("", "Z", "X")
+    return _stat(pid)[0] not in ("", "Z", "X")
+
+
+def parent_of(pid: int) -> int:
+    """The process that started it; 0 when there is none."""
+    return int(_stat(pid)[1] or 0)
 
 
 def is_postmaster_of(pid: int, data_dir: Path) -> bool:
@@ -68,28 +73,30 @@ def stop_leftover(data_dir: Path) -> bool:
     pid_file = PidFile.read(data_dir)
     if pid_file is None:
         return False
-    if is_alive(pid_file.pid) and is_postmaster_of(pid_file.pid, data_dir):
+    found = is_alive(pid_file.pid) and is_postmaster_of(pid_file.pid, data_dir)
+    if found:
         _stop_postmaster(pid_file.pid, data_dir)
-        return True
-    # The server is dead, but its children may still be at work. PostgreSQL would notice them by
-    # the shared memory block, and refuses to start if a stranger has got the dead server's number.
-    orphans = list(_orphans(data_dir))
-    for pid in orphans:
+    # The server is dead, but its children may still be at work: not when it removed its file.
+    if PidFile.read(data_dir) is None:
+        return found
+    for pid in _orphans(data_dir):
+        found = True
         send(pid, signal.SIGKILL)
     if not wait_until(lambda: _is_unused(pid_file.shared_memory_id), DYING_SECONDS):
         raise EmbeddedError(
             f"processes of a server that died still work on {data_dir} and do not end; "
             f"shared memory block {pid_file.shared_memory_id} shows them (ipcs -mp)"
         )
-    if is_alive(pid_file.pid):
+    # PostgreSQL refuses to start while a zombie or a stranger has the dead server's number.
+    if (PROC / str(pid_file.pid)).exists():
         (data_dir / "postmaster.pid").unlink()
-    return bool(orphans)
+    return found
 
 
 def kill_server(postmaster: int) -> None:
     """SIGKILL for a server and its children at one blow, as when the machine dies."""
     send(postmaster, signal.SIGSTOP)  # no new children from here on
-    family = [postmaster, *(pid for pid in _pids() if _parent(pid) == postmaster)]
+    family = [postmaster, *(pid for pid in _pids() if parent_of(pid) == postmaster)]
     for pid in family:
         send(pid, signal.SIGKILL)
     if not wait_until(lambda: not any(map(is_alive, family)), DYING_SECONDS):
@@ -151,14 +158,6 @@ def _is_unused(shared_memory_id: int | None) -> bool:
 
 def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-
-
-def _state(pid: int) -> str:
-    return _stat(pid)[0]
-
-
-def _parent(pid: int) -> int:
-    return int(_stat(pid)[1] or 0)
 
 
 def _stat(pid: int) -> tuple[str, str]:

@@ -1,1 +1,1 @@
-"""The load generator: throws retries, races and duplicates at a payledger and judges the answers."""
+"""The load generator: throws retries, races and duplicates at a payledger, then judges it."""

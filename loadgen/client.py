@@ -1,0 +1,132 @@
+"""Carries requests to the API and brings back what was answered, unjudged.
+
+The generator shares a machine with what it measures, so the common path does as little as aiohttp
+allows: no cookies, no decompression, headers and bodies made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from loadgen.history import Answer, Payment
+from loadgen.target import Target
+
+REQUEST_TIMEOUT = 15.0
+"""Seconds after which a request that got no answer counts as lost."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
+
+
+class AnswerLost(Exception):
+    """No whole answer came: nothing is known about what the request did."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer and what came with it that no replay must repeat."""
+
+    answer: Answer
+    replayed: bool
+    retry_after: float | None
+
+
+class Client:
+    """One connection pool to one ledger of one payledger."""
+
+    def __init__(self, target: Target, ledger: str, connections: int) -> None:
+        self._target = target
+        self._ledger = ledger
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Authorization": f"Bearer {target.key}", "Content-Type": "application/json"},
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            auto_decompress=False,
+            timeout=_TIMEOUT,
+        )
+        self.requests = 0
+        self._urls: dict[str, URL] = {}
+        self._base = ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def post_payment(self, payment: Payment, give_up: float | None = None) -> Reply:
+        """Send a payment; after `give_up` seconds the client hangs up in mid-call."""
+        key = f'"{payment.key}"' if payment.quoted else payment.key
+        return await self._post("payments", payment.body, {"Idempotency-Key": key}, give_up)
+
+    async def post(self, path: str, body: bytes) -> Reply:
+        """Send a body to a path under the ledger."""
+        return await self._post(path, body, {}, None)
+
+    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
+        """Read a path under the ledger."""
+        url = self._url(path)
+        if query:
+            url = url.with_query(query)
+        return await self._exchange("GET", url)
+
+    async def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str], give_up: float | None
+    ) -> Reply:
+        if give_up is None:
+            return await self._exchange("POST", self._url(path), data=body, headers=headers)
+        timeout = aiohttp.ClientTimeout(total=give_up)
+        url = self._url(path)
+        return await self._exchange("POST", url, data=body, headers=headers, timeout=timeout)
+
+    async def _exchange(self, method: str, url: URL, **options: Any) -> Reply:
+        self.requests += 1
+        try:
+            async with self._session.request(
+                method, url, allow_redirects=False, **options
+            ) as response:
+                body = await response.read()
+                status, headers = response.status, response.headers
+        except aiohttp.ClientConnectorError as error:
+            self._target.look_again()
+            raise AnswerLost("not_connected") from error
+        except TimeoutError as error:
+            raise AnswerLost("timeout") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnswerLost(type(error).__name__) from error
+        return Reply(
+            Answer(
+                status,
+                body,
+                headers.get("Content-Type"),
+                headers.get("ETag"),
+                headers.get("Location"),
+            ),
+            headers.get("Idempotent-Replayed") == "true",
+            _seconds(headers.get("Retry-After")),
+        )
+
+    def _url(self, path: str) -> URL:
+        if self._base != self._target.url:
+            self._base = self._target.url
+            self._urls.clear()
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(f"{self._base}/v1/ledgers/{self._ledger}/{path}", encoded=True)
+            if len(self._urls) < 100_000:
+                self._urls[path] = url
+        return url
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdigit() else None

@@ -1,0 +1,176 @@
+"""What was sent and what came back: one record per attempt, in the order of sending.
+
+A record is opened before its request is sent and closed when the answer, or the lack of one, is
+known, so that a record never closed counts as unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+
+import msgspec
+
+from loadgen import wire
+
+STORED_REFUSALS = frozenset(
+    {
+        "account_closed",
+        "account_frozen",
+        "insufficient_funds",
+        "balance_limit_exceeded",
+        "balance_out_of_range",
+    }
+)
+"""Business refusals: kept under the key, and answered the same to every retry."""
+
+
+class Outcome(Enum):
+    """What an attempt came to."""
+
+    POSTED = "posted"
+    REJECTED = "rejected"
+    """A business refusal, stored under the key."""
+    CONFLICT = "conflict"
+    """The key was used for other content."""
+    INVALID = "invalid"
+    """Refused without being stored."""
+    UNKNOWN = "unknown"
+    """No answer, or one that says: ask again with the same key."""
+
+
+class Payment(msgspec.Struct, frozen=True, gc=False):
+    """A payment as it is sent: every retry and duplicate shares these very objects."""
+
+    key: str
+    body: bytes
+    expects: tuple[str, ...]
+    """The codes this content may be answered with; "posted" is one of them."""
+    quoted: bool = False
+    """The key goes out as a quoted string, which names the same key."""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What must be identical in every answer to one key; None where a batch item has no header."""
+
+    status: int
+    body: bytes
+    content_type: str | None = None
+    etag: str | None = None
+    location: str | None = None
+
+    def agrees_with(self, other: Answer) -> bool:
+        """Say whether both are the same answer, as far as both tell."""
+        return (
+            self.status == other.status
+            and self.body == other.body
+            and _same(self.content_type, other.content_type)
+            and _same(self.etag, other.etag)
+            and _same(self.location, other.location)
+        )
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+class Record(msgspec.Struct, gc=False):
+    """One attempt. `request` numbers the try-until-definite that it belongs to."""
+
+    request: int
+    payment: Payment
+    sent_at: float
+    done_at: float | None = None
+    outcome: Outcome = Outcome.UNKNOWN
+    code: str = ""
+    """The problem's code, "posted", or why there is no answer."""
+    replayed: bool = False
+    answer: Answer | None = None
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A balance that was served, with the version it claims."""
+
+    account: str
+    version: int
+    balance: str
+
+
+class History:
+    """Everything that happened, in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.reads: set[Read] = set()
+        self.counts: Counter[str] = Counter()
+        """Attempts by what came of them."""
+        self._answers: dict[str, Answer] = {}
+        self._requests = 0
+
+    def open_request(self) -> int:
+        """Number a new try-until-definite."""
+        self._requests += 1
+        return self._requests
+
+    def sending(self, request: int, payment: Payment) -> Record:
+        """Open the record of an attempt; call it before the first byte is sent."""
+        record = Record(request, payment, time.perf_counter())
+        self.records.append(record)
+        return record
+
+    def answered(self, record: Record, answer: Answer, replayed: bool) -> None:
+        """Close a record with the answer that came."""
+        record.done_at = time.perf_counter()
+        record.outcome, record.code = classify(answer)
+        record.replayed = replayed
+        record.answer = answer
+        if record.outcome in (Outcome.POSTED, Outcome.REJECTED):
+            # Equal answers to one key share one object: a history of replays stays small.
+            known = self._answers.setdefault(record.payment.key, answer)
+            record.answer = known if known == answer else answer
+        self.counts[_label(record)] += 1
+
+    def lost(self, record: Record, reason: str) -> None:
+        """Close a record whose answer never came."""
+        record.done_at = time.perf_counter()
+        record.code = reason
+        self.counts[_label(record)] += 1
+
+    def served(self, read: Read) -> None:
+        """Remember a balance that a read returned."""
+        self.reads.add(read)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def classify(answer: Answer) -> tuple[Outcome, str]:
+    """Give an answer's outcome and code; whatever is not definite is unknown."""
+    if answer.status == 201:
+        return Outcome.POSTED, "posted"
+    code = _problem_code(answer)
+    if answer.status >= 500 or answer.status in (408, 409, 425, 429) or answer.status < 400:
+        return Outcome.UNKNOWN, code
+    if code == "key_reused":
+        return Outcome.CONFLICT, code
+    if code in STORED_REFUSALS:
+        return Outcome.REJECTED, code
+    return Outcome.INVALID, code
+
+
+def _label(record: Record) -> str:
+    if record.outcome is Outcome.UNKNOWN:
+        return f"unknown: {record.code}"
+    return f"{record.code}, replayed" if record.replayed else record.code
+
+
+def _problem_code(answer: Answer) -> str:
+    try:
+        return wire.decode_problem(answer.body).code
+    except msgspec.DecodeError:
+        return f"http_{answer.status}"

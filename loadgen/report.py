@@ -1,0 +1,72 @@
+"""Shows a result to a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from loadgen.result import Result
+
+
+def show(result: Result, console: Console) -> None:
+    """Print the latencies, the outcomes, the verdict, and the evidence against a broken one."""
+    console.print(_latencies(result))
+    console.print(_outcomes(result))
+    pace = result.pace
+    console.print(
+        f"{result.requests:,} requests in {result.seconds:.1f} s:"
+        f" {result.requests_per_second:,.0f} a second."
+        f" Arrivals: {pace.started:,} started, {pace.late:,} late"
+        f" (by up to {pace.latest * 1000:.0f} ms), {pace.dropped:,} dropped."
+    )
+    if pace.late or pace.dropped:
+        console.print(
+            "[yellow]The generator could not keep to its rate; late arrivals are timed from when"
+            " they were due, dropped ones were never sent.[/]"
+        )
+    for name, value in result.notes.items():
+        console.print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+    for item in result.evidence:
+        console.print(f"[red]breach: {item['rule']}[/]")
+        console.print(json.dumps(item, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+    checked = result.checked
+    console.print(
+        f"Checked: {checked.payments:,} payments, {checked.replays:,} replays,"
+        f" {checked.refusals:,} refusals, {checked.conflicts:,} conflicts,"
+        f" {checked.entries:,} entries of {checked.accounts:,} accounts, {checked.reads:,} reads,"
+        f" verify_ledger {'run' if checked.verify_ledger else 'not run (no --dsn)'}."
+    )
+    if result.verdict == "sound":
+        console.print(f"[green]verdict: sound[/] (seed {result.seed})")
+    else:
+        counts = ", ".join(f"{rule} {count:,}" for rule, count in result.breaches.items())
+        console.print(f"[red]verdict: {result.verdict}[/] (seed {result.seed}): {counts}")
+
+
+def write(result: Result, path: Path) -> None:
+    """Write the result as JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+
+
+def _latencies(result: Result) -> Table:
+    table = Table(title="Latency, ms, from the intended start to the definite answer")
+    table.add_column("operation")
+    for heading in ("count", "p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(heading, justify="right")
+    for kind, row in result.latencies_ms.items():
+        figures = (row.p50, row.p90, row.p99, row.p99_9, row.max)
+        table.add_row(kind, f"{row.count:,}", *(f"{figure:,.1f}" for figure in figures))
+    return table
+
+
+def _outcomes(result: Result) -> Table:
+    table = Table(title="Answers")
+    table.add_column("outcome")
+    table.add_column("count", justify="right")
+    for outcome, count in sorted(result.outcomes.items(), key=lambda item: -item[1]):
+        table.add_row(outcome, f"{count:,}")
+    return table

@@ -1,0 +1,150 @@
+"""Asks until the answer is definite: what is unknown is sent again under the same key."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from loadgen import wire
+from loadgen.client import AnswerLost, Client, Reply
+from loadgen.history import Answer, History, Outcome, Payment, Record
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 1.0
+
+Deadline = Callable[[float], float]
+"""From when a request was first sent (perf_counter) to when it is given up."""
+
+
+class Abandoned(Exception):
+    """No definite answer came in the time allowed."""
+
+
+class Pause:
+    """Waits between attempts: doubling, jittered, and as long as the server asks."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._next = FIRST_PAUSE
+
+    async def wait(self, retry_after: float | None) -> None:
+        """Wait before the next attempt, or raise Abandoned."""
+        pause = max(self._next * random.uniform(0.5, 1.0), min(retry_after or 0, LONGEST_PAUSE))
+        self._next = min(self._next * 2, LONGEST_PAUSE)
+        if time.perf_counter() + pause > self._deadline:
+            raise Abandoned
+        await asyncio.sleep(pause)
+
+
+class Settler:
+    """Settles payments and reads against one client, writing the history as it goes."""
+
+    def __init__(self, client: Client, history: History, deadline: Deadline) -> None:
+        self._client = client
+        self._history = history
+        self._deadline = deadline
+
+    async def payment(self, payment: Payment, give_up: float | None = None) -> Record | None:
+        """Give the record of the definite answer; None when it was abandoned.
+
+        `give_up`: the first attempt hangs up after so many seconds.
+        """
+        request = self._history.open_request()
+        pause = Pause(self._deadline(time.perf_counter()))
+        while True:
+            record = self._history.sending(request, payment)
+            retry_after = None
+            try:
+                reply = await self._client.post_payment(payment, give_up)
+            except AnswerLost as error:
+                self._history.lost(record, str(error))
+            else:
+                self._history.answered(record, reply.answer, reply.replayed)
+                retry_after = reply.retry_after
+            if record.outcome is not Outcome.UNKNOWN:
+                return record
+            give_up = None
+            try:
+                await pause.wait(retry_after)
+            except Abandoned:
+                return None
+
+    async def batch(self, payments: Sequence[Payment]) -> None:
+        """Send payments in one request, and again those that stay unknown."""
+        waiting = [(self._history.open_request(), payment) for payment in payments]
+        pause = Pause(self._deadline(time.perf_counter()))
+        while True:
+            records = [self._history.sending(request, payment) for request, payment in waiting]
+            try:
+                reply = await self._client.post(
+                    "payments/batch", _batch_body([payment for _, payment in waiting])
+                )
+            except AnswerLost as error:
+                for record in records:
+                    self._history.lost(record, str(error))
+            else:
+                self._close(records, reply)
+            waiting = [
+                (record.request, record.payment)
+                for record in records
+                if record.outcome is Outcome.UNKNOWN
+            ]
+            if not waiting:
+                return
+            try:
+                await pause.wait(None)
+            except Abandoned:
+                return
+
+    def _close(self, records: list[Record], reply: Reply) -> None:
+        """Give each item of a batch its own answer; a refused batch refuses each."""
+        if reply.answer.status != 200:
+            for record in records:
+                self._history.answered(record, reply.answer, replayed=False)
+            return
+        try:
+            results = wire.decode_batch(reply.answer.body).results
+        except msgspec.DecodeError:
+            results = []
+        if len(results) != len(records):
+            for record in records:
+                self._history.lost(record, "batch_malformed")
+            return
+        for record, result in zip(records, results, strict=True):
+            answer = Answer(result.status, bytes(result.body))
+            self._history.answered(record, answer, result.replayed)
+
+    async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
+        """Read until the answer is other than trouble; raises Abandoned."""
+        return await self._ask(lambda: self._client.get(path, query))
+
+    async def write(self, path: str, body: bytes) -> Answer:
+        """Post something that is not a payment until it is definite; raises Abandoned."""
+        return await self._ask(lambda: self._client.post(path, body))
+
+    async def _ask(self, send: Callable[[], Awaitable[Reply]]) -> Answer:
+        pause = Pause(self._deadline(time.perf_counter()))
+        while True:
+            retry_after = None
+            try:
+                reply = await send()
+            except AnswerLost:
+                pass
+            else:
+                if reply.answer.status < 500 and reply.answer.status != 429:
+                    return reply.answer
+                retry_after = reply.retry_after
+            await pause.wait(retry_after)
+
+
+def _batch_body(payments: Sequence[Payment]) -> bytes:
+    items = []
+    for payment in payments:
+        # The item is the single call's body with the key put inside.
+        key = msgspec.json.encode(payment.key)
+        items.append(b'{"idempotency_key":' + key + b"," + payment.body[1:])
+    return b'{"payments":[' + b",".join(items) + b"]}"

@@ -46,7 +46,9 @@ def parse_token(token: str) -> tuple[int, bytes] | None:
     except ValueError:
         return None
     # Decoding forgives much; only the one spelling counts.
-    return (int(number), secret) if render_token(int(number), secret) == token else None
+    if len(secret) != SECRET_BYTES or render_token(int(number), secret) != token:
+        return None
+    return int(number), secret
 
 
 async def create(

@@ -1,0 +1,90 @@
+"""The parts of the commands that need no database."""
+
+import socket
+
+import pytest
+
+from service.commands.listening import ListenError, listen, url_of
+from service.commands.psql import split_password
+from service.commands.terminal import table
+from service.database.api_keys import parse_token, render_token
+
+SECRET = bytes(range(200, 232))
+
+
+def test_an_api_key_survives_being_written_and_read() -> None:
+    token = render_token(17, SECRET)
+    assert token.startswith("plk_17_")
+    assert len(token) == len("plk_17_") + 43
+    assert parse_token(token) == (17, SECRET)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "plk_17",
+        "plk_17_",
+        "pk_17_" + "A" * 43,
+        "plk_x_" + "A" * 43,
+        "plk_\u0661_" + "A" * 43,
+        "plk_017_" + "A" * 43,
+        "plk_17_" + "A" * 42 + "B",  # spare bits that are not zero: another spelling of a key
+        "plk_17_" + "A" * 43 + "=",
+        "plk_17_" + "A" * 42 + "\u00e9",
+        "plk_17_" + "A" * 20 + "\n" + "A" * 23,
+        f"plk_{10**18}_" + "A" * 43,
+    ],
+)
+def test_what_is_no_api_key_is_refused(token: str) -> None:
+    assert parse_token(token) is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "shown", "password"),
+    [
+        ("postgresql://u:p%2Fw@h:1/d", "postgresql://u@h:1/d", "p/w"),
+        ("postgresql://u@h/d", "postgresql://u@h/d", None),
+        ("postgresql://h/d", "postgresql://h/d", None),
+        ("postgresql:///d?host=/run", "postgresql:///d?host=/run", None),
+        ("postgresql://u:p@[::1]:5/d", "postgresql://u@[::1]:5/d", "p"),
+        ("postgres://u@h/d?password=p&a=b", "postgres://u@h/d?a=b", "p"),
+        ("postgresql://u:@h/d", "postgresql://u@h/d", ""),
+    ],
+)
+def test_a_dsn_is_parted_from_its_password(dsn: str, shown: str, password: str | None) -> None:
+    assert split_password(dsn) == (shown, password)
+
+
+def test_a_taken_port_is_told_with_its_variable() -> None:
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ListenError, match=f"^PAYLEDGER_PORT={port}: another program listens"):
+            listen("127.0.0.1", port)
+        assert url_of(first) == f"http://127.0.0.1:{port}"
+    listen("127.0.0.1", port).close()
+
+
+def test_a_port_that_another_program_shares_with_others_is_taken_too() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(ListenError, match="another program listens"):
+            listen("127.0.0.1", other.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_a_host_that_is_not_this_machine_is_told_with_its_variable(host: str) -> None:
+    with pytest.raises(ListenError, match=f"^PAYLEDGER_HOST={host}: "):
+        listen(host, 0)
+
+
+def test_every_address_is_reached_through_the_loopback_one() -> None:
+    with listen("0.0.0.0", 0) as listener:
+        assert url_of(listener).startswith("http://127.0.0.1:")
+
+
+def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("id", "name"), [("1", "a"), ("1000", "")])
+    assert capsys.readouterr().out == "id    name\n----  ----\n1     a\n1000\n"

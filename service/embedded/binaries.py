@@ -126,9 +126,9 @@ def _system_bin_dirs(env: Mapping[str, str]) -> Iterator[Path]:
     for pattern in SYSTEM_DIRS:
         yield from sorted(Path("/").glob(pattern.lstrip("/")))
     for folder in _search_path(env).split(os.pathsep):
-        program = Path(folder or ".") / "postgres"
-        if program.is_file():
-            yield program.resolve().parent  # a link in /usr/local/bin leads to the real place
+        program = os.path.join(folder, "postgres")
+        if os.path.isfile(program):  # False, too, for a directory that we may not look into
+            yield Path(program).resolve().parent  # a link in /usr/local/bin leads to the real one
 
 
 def _wheel() -> list[PostgresBinaries]:

@@ -93,12 +93,12 @@ class StateDir:
 
     def make(self) -> None:
         """Make the directory. As root, others may pass through it, but not list it."""
-        if self.path.exists() and not os.access(self.path, os.W_OK | os.X_OK):
+        if os.path.exists(self.path) and not os.access(self.path, os.W_OK | os.X_OK):
             raise EmbeddedError(
                 f"{self.path} belongs to uid {self.path.stat().st_uid} and can't be written as "
                 f"uid {os.geteuid()}. Choose another directory with PAYLEDGER_STATE_DIR."
             )
-        if self.path.exists():
+        if os.path.exists(self.path):
             return
         try:
             self.path.mkdir(parents=True)
@@ -123,6 +123,8 @@ class StateDir:
             return (self.path / name).read_text().strip()
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise EmbeddedError(f"{self.path} is another user's: {error}") from error
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""

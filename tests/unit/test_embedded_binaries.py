@@ -97,6 +97,11 @@ def test_a_link_on_the_path_leads_to_the_server_and_counts_once(machine: Path) -
     assert [server.bin_dir for server in list_postgres(more)] == [elsewhere, real]
 
 
+def test_a_path_with_places_that_cannot_be_looked_into_is_no_trouble(machine: Path) -> None:
+    make_wheel(machine)
+    assert len(list_postgres({"PATH": f"{'x' * 5000}::/root/bin:{machine / 'nowhere'}"})) == 1
+
+
 def test_data_of_a_version_gets_a_server_of_that_version(machine: Path) -> None:
     make_wheel(machine)
     make_server(machine / "system/15/bin", "15.18")

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded.processes import PidFile, is_alive, is_postmaster_of, stop_leftover
+from service.embedded.processes import (
+    PidFile,
+    is_alive,
+    is_postmaster_of,
+    stop_leftover,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -63,6 +69,7 @@ def test_the_server_of_other_data_is_not_taken_for_ours(tmp_path: Path) -> None:
     with subprocess.Popen(
         ["postgres", *fake[1:]], executable=fake[0], cwd=theirs, stdin=subprocess.PIPE
     ) as server:
-        assert is_postmaster_of(server.pid, theirs)
+        # the kernel shows an empty command line for a moment
+        assert wait_until(lambda: is_postmaster_of(server.pid, theirs), 10)
         assert not is_postmaster_of(server.pid, ours)
         server.kill()

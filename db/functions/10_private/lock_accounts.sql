@@ -1,0 +1,45 @@
+-- The one place where account rows are locked for posting: in one statement, in account_id order,
+-- so two payments over the same accounts wait for each other and never deadlock. NO KEY UPDATE is
+-- what the balance update takes, and lets foreign key checks pass.
+--
+-- Returns the rows as they are once locked. Everything later works on these rows only: an account
+-- committed after this statement's snapshot is unknown to this payment.
+--
+-- p_wait = false: rows that another transaction has locked are left out instead of waited for.
+create or replace function ledger_private.lock_accounts(
+  p_ledger_id int,
+  p_codes text[],
+  p_wait boolean
+)
+returns ledger_private.locked_account[]
+language plpgsql
+volatile
+as $$
+begin
+  if p_wait then
+    return array(
+      select
+        (
+          account_id, code, currency, status, balance, held, version, min_balance, max_balance
+        )::ledger_private.locked_account
+      from ledger.accounts
+      where ledger_id = p_ledger_id
+        and code = any (p_codes)
+      order by account_id
+      for no key update
+    );
+  end if;
+
+  return array(
+    select
+      (
+        account_id, code, currency, status, balance, held, version, min_balance, max_balance
+      )::ledger_private.locked_account
+    from ledger.accounts
+    where ledger_id = p_ledger_id
+      and code = any (p_codes)
+    order by account_id
+    for no key update skip locked
+  );
+end
+$$;

@@ -1,0 +1,37 @@
+-- Deletes keys of ledgers with a retention that are older than it, oldest first, at most p_limit.
+-- Rows that another purge is deleting are skipped. Keys of a ledger without a retention never go.
+create or replace function ledger.purge_idempotency_keys(
+  p_limit int default 10000,
+  p_ledger_id int default null
+)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_purged bigint;
+begin
+  with expired as (
+    select k.ledger_id, k.key
+    from ledger.idempotency_keys k
+    join ledger.ledgers l using (ledger_id)
+    where k.created_at < clock_timestamp() - l.idempotency_retention
+      and (p_ledger_id is null or k.ledger_id = p_ledger_id)
+    order by k.created_at
+    limit p_limit
+    for update of k skip locked
+  )
+  delete from ledger.idempotency_keys k
+  using expired e
+  where k.ledger_id = e.ledger_id
+    and k.key = e.key;
+  get diagnostics v_purged = row_count;
+  return v_purged;
+end
+$$;
+
+comment on function ledger.purge_idempotency_keys is
+  'Deletes keys older than their ledger''s idempotency_retention, at most p_limit; returns how '
+  'many. A retry with a purged key posts anew. Repeat until it returns 0.';

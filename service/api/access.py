@@ -1,0 +1,82 @@
+"""Who may do what, in which ledger: API keys, their scopes and their ledgers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from service.api.expiring import Expiring
+from service.database.api_keys import parse_token
+from service.errors import Problem
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from service.ledger.gateway import ApiKey, Gateway
+
+Scope: TypeAlias = Literal["read", "write", "admin"]
+
+# A revoked key works this long at most: well within the promised 5 s.
+_KEY_SECONDS = 2.0
+_MOST_KEYS = 10_000
+
+# A ledger's name and id never change; only a restored database can disagree.
+_LEDGER_SECONDS = 60.0
+_MOST_LEDGERS = 10_000
+
+_LEDGER_NAME = re.compile(r"[a-z0-9-]{1,63}")
+
+
+class Access:
+    """Decides what a request may do. Asks the database at most once in a while for each key."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._keys = Expiring(gateway.find_api_key, seconds=_KEY_SECONDS, most=_MOST_KEYS)
+        self._ledgers = Expiring(gateway.find_ledger, seconds=_LEDGER_SECONDS, most=_MOST_LEDGERS)
+
+    async def admit(self, request: web.Request, scope: Scope) -> int:
+        """The id of the ledger in the path. Raises Problem, in order: 401, 403, 404."""
+        key = await self._authorize(request, scope)
+        ledger_id = await self._find_ledger(request.match_info["ledger"])
+        if key.ledger_ids is not None and ledger_id not in key.ledger_ids:
+            # An unknown ledger as well: whoever may not see a ledger learns nothing about it.
+            raise Problem("forbidden", {"scope": scope})
+        if ledger_id is None:
+            raise Problem("unknown_ledger")
+        return ledger_id
+
+    async def admit_everywhere(self, request: web.Request, scope: Scope) -> None:
+        """For what concerns no single ledger: a key bound to some will not do."""
+        key = await self._authorize(request, scope)
+        if key.ledger_ids is not None:
+            raise Problem("forbidden", {"scope": scope})
+
+    async def _authorize(self, request: web.Request, scope: Scope) -> ApiKey:
+        given = request.headers.getall("Authorization", ())
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
+        if parsed is None:
+            raise _unauthorized()
+        api_key_id, secret = parsed
+        key = await self._keys.get(api_key_id)
+        digest = hashlib.sha256(secret).digest()
+        if key is None or not hmac.compare_digest(digest, key.secret_sha256):
+            raise _unauthorized()
+        if scope not in key.scopes:
+            raise Problem("forbidden", {"scope": scope})
+        return key
+
+    async def _find_ledger(self, name: str) -> int | None:
+        if not _LEDGER_NAME.fullmatch(name):
+            return None
+        ledger = await self._ledgers.get(name)
+        if ledger is None:
+            self._ledgers.forget(name)  # it may be created any moment
+            return None
+        return ledger.ledger_id
+
+
+def _unauthorized() -> Problem:
+    return Problem("unauthorized", headers={"WWW-Authenticate": 'Bearer realm="payledger"'})

@@ -1,0 +1,39 @@
+"""Responses: every one a JSON document, every refusal problem+json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from service.errors import PROBLEM_JSON, render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from service.errors import Problem
+
+JSON = "application/json"
+
+
+def document(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """JSON that is ready to go out."""
+    return web.Response(body=body, status=status, headers={"Content-Type": JSON, **(headers or {})})
+
+
+def rendered(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """JSON from a Struct."""
+    return document(msgspec.json.encode(value), status, headers)
+
+
+def problem(problem: Problem) -> web.Response:
+    """problem+json, with Retry-After where waiting helps."""
+    answer = render(problem.code, problem.values, read=problem.read)
+    headers = {"Content-Type": PROBLEM_JSON, **problem.headers}
+    if answer.retry_after is not None:
+        headers["Retry-After"] = str(answer.retry_after)
+    return web.Response(body=answer.body, status=answer.status, headers=headers)

@@ -1,0 +1,128 @@
+"""Where requests come in and answers go out: nothing leaves that is not ours.
+
+aiohttp answers some mistakes by itself, with pages that quote what was sent. Here they become
+problem+json, and only their kind is logged.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from service.api import answers
+from service.errors import Problem, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID = "X-Request-Id"
+_REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+
+_process = secrets.token_hex(6)
+_numbers = itertools.count(1)
+
+
+@web.middleware
+async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every request an id, and every exception an answer."""
+    request_id = request.headers.get(REQUEST_ID, "")
+    if not _REQUEST_ID_FORM.fullmatch(request_id):
+        request_id = f"{_process}-{next(_numbers)}"
+    try:
+        response = await handler(request)
+    except Problem as exc:
+        response = answers.problem(exc)
+    except web.HTTPException as exc:
+        response = _page(exc)
+    except ConnectionError:
+        raise  # the client is gone
+    except Exception as exc:  # noqa: BLE001 -- the last resort
+        log_defect(exc, request_id)
+        response = answers.problem(Problem("internal_error"))
+    response.headers[REQUEST_ID] = request_id
+    return response
+
+
+def log_defect(exc: BaseException | None, request_id: str | None) -> None:
+    """Logs where it happened, and not its text, which may quote keys or bodies."""
+    logger.error(
+        "defect",
+        extra={"request_id": request_id, "exception": describe(exc) if exc else None},
+    )
+
+
+def _page(exc: web.HTTPException) -> web.Response:
+    match exc:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(exc.allowed_methods))
+            return answers.problem(
+                Problem("method_not_allowed", {"allowed": allowed}, headers={"Allow": allowed})
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return answers.problem(Problem("body_too_large"))
+        case web.HTTPExpectationFailed():
+            return answers.problem(Problem("expectation_failed"))
+        case web.HTTPNotFound():
+            return answers.problem(Problem("not_found"))
+    log_defect(exc, None)
+    return answers.problem(Problem("internal_error"))
+
+
+class Runner(web.AppRunner):
+    """Serves an application whose connections answer their own errors in our form."""
+
+    __slots__ = ()
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        return _Server(
+            server.request_handler,
+            request_factory=server.request_factory,
+            loop=server._loop,
+            **server._kwargs,
+        )
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answers what never reached a handler: a request that is not HTTP."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is under way: another one cannot follow")
+        if status >= 500:
+            log_defect(exc, None)
+            response = answers.problem(Problem("internal_error"))
+        else:
+            logger.debug("not HTTP", extra={"exception": type(exc).__name__})
+            response = answers.problem(Problem("request_malformed"))
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Replaces a page that was raised before any middleware (a bad Expect header)."""
+        if isinstance(resp, web.HTTPException):
+            resp = _page(resp)
+        return await super().finish_response(request, resp, start_time)

@@ -1,0 +1,15 @@
+"""What handlers work with: made by service.app, found in the application under typed keys."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.api.access import Access
+from service.ledger.gateway import Gateway
+from service.ledger.poster import Poster
+from service.ledger.readiness import Readiness
+
+ACCESS = web.AppKey("access", Access)
+GATEWAY = web.AppKey("gateway", Gateway)
+POSTER = web.AppKey("poster", Poster)
+READINESS = web.AppKey("readiness", Readiness)

@@ -1,0 +1,219 @@
+"""Carries one call to PostgreSQL and its answer back, again after trouble, until a deadline.
+
+A call is repeated only when that is safe and may help: the functions are idempotent by key or by
+content, and the trouble is the connection's or another transaction's. What a failed attempt left
+behind is kept apart: an error that the server reports has rolled the attempt back; a connection
+lost in mid-call may have committed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from service.database.connections import is_infrastructure
+from service.errors import Problem, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+logger = logging.getLogger(__name__)
+
+# Errors that the server reports before it commits: the attempt is rolled back. Every other lost
+# call may have been carried out: its session ended (57P0x, 08xxx), or nothing more was heard.
+_LOCK_TIMEOUT = "55P03"
+_ROLLED_BACK = frozenset({"40001", "40P01", _LOCK_TIMEOUT})
+
+# Not cured by trying again at once, and no fault of the client: out of disk, memory or
+# connections; cancelled; I/O error; a server that only reads. Rolled back, too.
+_SERVER_UNFIT = ("53", "57014", "58", "25006")
+
+# What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
+_COMMITTED_LOCALLY = "01000"
+
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.5
+
+# Calls at once, waiting for a connection or on one. More could only time out.
+_MOST_IN_WORK = 2_000
+
+
+class Carried(NamedTuple):
+    """The rows; `doubtful`: an earlier attempt of this call may yet be carried out, too."""
+
+    rows: list[asyncpg.Record]
+    doubtful: bool
+
+
+class Carrier:
+    """A pool with a deadline. `writes`: its calls change something, so their outcome matters."""
+
+    def __init__(self, pool: Pool, *, deadline_seconds: float, writes: bool) -> None:
+        self._pool = pool
+        self._deadline_seconds = deadline_seconds
+        self._writes = writes
+        self._in_work = 0
+
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """All rows. Raises what `carry` raises."""
+        return (await self.carry(statement, arguments)).rows
+
+    async def fetchrow(self, statement: str, *arguments: object) -> asyncpg.Record:
+        """The one row of a function that always gives one. Raises what `carry` raises."""
+        return (await self.carry(statement, arguments)).rows[0]
+
+    async def carry(
+        self, statement: str, arguments: Sequence[object], deadline: float | None = None
+    ) -> Carried:
+        """Raises Problem: what SQL raised, overloaded, not_attempted or outcome_unknown.
+
+        `deadline` is a time of the running loop; without one, deadline_seconds from now.
+        """
+        if self._in_work >= _MOST_IN_WORK:
+            raise Problem("overloaded")
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        self._in_work += 1
+        try:
+            return await self._carry(statement, arguments, deadline)
+        finally:
+            self._in_work -= 1
+
+    async def _carry(self, statement: str, arguments: Sequence[object], deadline: float) -> Carried:
+        loop = asyncio.get_running_loop()
+        doubtful = False
+        pause = _FIRST_PAUSE
+
+        while True:
+            began_at = loop.time()
+            try:
+                connection = await self._pool.acquire(timeout=deadline - began_at)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                failure = _Failure(exc, doubtful=False, retry=True)
+            else:
+                try:
+                    rows = await self._attempt(connection, statement, arguments, deadline)
+                    return Carried(rows, doubtful)
+                except _Failure as exc:
+                    failure = exc
+                except Problem:
+                    raise
+                except Exception as exc:
+                    if not doubtful:
+                        raise
+                    logger.error("a repeated call failed", extra={"exception": describe(exc)})
+                    raise Problem("outcome_unknown") from exc
+            doubtful = doubtful or (self._writes and failure.doubtful)
+
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            resumes_at = loop.time() + pause * random.uniform(0.5, 1)
+            # Another wait for the same lock must end before the deadline: cut off in the middle,
+            # it would leave the outcome in doubt.
+            needs = loop.time() - began_at if failure.sqlstate == _LOCK_TIMEOUT else 0.0
+            if not failure.retry or resumes_at + needs >= deadline:
+                raise _given_up(failure, statement, doubtful=doubtful)
+            await asyncio.sleep(resumes_at - loop.time())
+
+    async def _attempt(
+        self, connection: Connection, statement: str, arguments: Sequence[object], deadline: float
+    ) -> list[asyncpg.Record]:
+        """One call on one connection, which is given back or ended, whatever happens."""
+        # At the deadline the connection is dropped, not the statement cancelled: a cancel request
+        # that met a commit waiting for its standby would make the payment visible, and a retry
+        # acknowledge it, before the standby has it.
+        timer = asyncio.get_running_loop().call_at(deadline, connection.terminate)
+        warnings = _Warnings() if self._writes else None
+        try:
+            if warnings is not None:
+                connection.add_log_listener(warnings)
+            rows = await connection.fetch(statement, *arguments)
+        except Exception as exc:
+            if not isinstance(exc, asyncpg.PostgresError):
+                connection.terminate()
+            if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
+                raise self._refusal(exc) from exc
+            if (failure := _failure(exc, state, connection)) is None:
+                raise
+            raise failure from exc
+        except BaseException:
+            connection.terminate()
+            raise
+        finally:
+            timer.cancel()
+            await self._give_back(connection, warnings)
+
+        if warnings is not None and warnings.committed_locally:
+            raise _Failure(None, doubtful=True, retry=False)
+        return rows
+
+    def _refusal(self, exc: Exception) -> Problem:
+        """What a function raised: its DETAIL is {"code": ..., values}."""
+        values = msgspec.json.decode(getattr(exc, "detail", None) or "{}", type=dict[str, Any])
+        return Problem(values.pop("code", "internal_error"), values, read=not self._writes)
+
+    async def _give_back(self, connection: Connection, warnings: _Warnings | None) -> None:
+        """Never fails: what the call gave stands, whatever becomes of its connection."""
+        try:
+            if warnings is not None:
+                connection.remove_log_listener(warnings)
+            await self._pool.release(connection)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            # It was ended meanwhile, which has given it back already.
+            logger.debug("connection ended while it was given back")
+
+
+class _Warnings:
+    """Hears what the server says beside an answer."""
+
+    __slots__ = ("committed_locally",)
+
+    def __init__(self) -> None:
+        self.committed_locally = False
+
+    def __call__(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.sqlstate == _COMMITTED_LOCALLY:
+            self.committed_locally = True
+
+
+class _Failure(Exception):
+    """An attempt failed. `doubtful`: it may have been carried out. `retry`: it may go well yet."""
+
+    def __init__(self, cause: BaseException | None, *, doubtful: bool, retry: bool) -> None:
+        super().__init__()
+        self.cause = cause
+        self.sqlstate: str | None = getattr(cause, "sqlstate", None)
+        self.doubtful = doubtful
+        self.retry = retry
+
+
+def _failure(exc: Exception, state: str, connection: Connection) -> _Failure | None:
+    """What an exception that is no refusal means for the call; None: a defect."""
+    if is_infrastructure(exc, connection):
+        return _Failure(exc, doubtful=state not in _ROLLED_BACK, retry=True)
+    if state.startswith(_SERVER_UNFIT):
+        return _Failure(exc, doubtful=False, retry=False)
+    return None
+
+
+def _given_up(failure: _Failure, statement: str, *, doubtful: bool) -> Problem:
+    if doubtful:
+        code = "outcome_unknown"
+    elif failure.sqlstate == _LOCK_TIMEOUT:
+        code = "account_busy"
+    else:
+        code = "not_attempted"
+    # Names only: the text of an error may hold addresses and values.
+    cause = failure.sqlstate or type(failure.cause).__name__
+    function = statement.partition("(")[0].rpartition(" ")[2]
+    logger.warning("gave up", extra={"code": code, "function": function, "cause": cause})
+    return Problem(code)

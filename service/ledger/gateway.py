@@ -1,0 +1,294 @@
+"""One method per SQL function, of the same name. What is decided is decided there.
+
+Amounts and documents travel as text: nothing is parsed on its way that only passes through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from service.ledger.carrier import Carrier
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from decimal import Decimal
+
+    import asyncpg
+
+Json = str  # a JSON document as text
+
+_ACCOUNT_COLUMNS = """\
+code, currency, type, status, balance::text, held::text, available::text, version,
+min_balance::text, max_balance::text, metadata::text, created_at"""
+
+
+class PaymentResult(NamedTuple):
+    """ledger.payment_result. `body` of a posted payment is the answer's very bytes, as text."""
+
+    outcome: str  # posted, rejected, invalid, conflict, busy; or unknown, see _undoubted
+    code: str | None
+    replayed: bool
+    payment_id: str | None
+    body: Json
+
+
+class Ledger(NamedTuple):
+    """A ledger; `created`: by this call."""
+
+    ledger_id: int
+    name: str
+    idempotency_retention: timedelta | None
+    metadata: Json
+    created_at: datetime
+    created: bool = False
+
+
+class Account(NamedTuple):
+    """ledger.account; `created`: by this call."""
+
+    code: str
+    currency: str
+    type: str
+    status: str
+    balance: str
+    held: str
+    available: str
+    version: int
+    min_balance: str | None
+    max_balance: str | None
+    metadata: Json
+    created_at: datetime
+    created: bool = False
+
+
+class Balance(NamedTuple):
+    """An account's balance as of a version."""
+
+    code: str
+    currency: str
+    version: int
+    balance: str
+    held: str
+    available: str
+
+
+class Entry(NamedTuple):
+    """One change of an account."""
+
+    version: int
+    payment_id: str
+    posting_no: int
+    amount: str
+    held: str
+    balance_after: str
+    held_after: str
+    kind: str
+    description: str | None
+    posted_at: datetime
+
+
+class ApiKey(NamedTuple):
+    """Who may do what; `ledger_ids` None: in every ledger."""
+
+    name: str
+    secret_sha256: bytes
+    scopes: frozenset[str]
+    ledger_ids: frozenset[int] | None
+
+
+class Gateway:
+    """Payments and changes on one pool, reads on another: neither can starve the other."""
+
+    def __init__(
+        self,
+        payments: asyncpg.Pool[asyncpg.Record],
+        reads: asyncpg.Pool[asyncpg.Record],
+        *,
+        deadline_seconds: float,
+    ) -> None:
+        self._writing = Carrier(payments, deadline_seconds=deadline_seconds, writes=True)
+        self._reading = Carrier(reads, deadline_seconds=deadline_seconds, writes=False)
+
+    async def post_payment(
+        self,
+        idem_key: str,
+        from_: str,
+        to: str,
+        amount: Decimal | int,
+        currency: str,
+        description: str | None,
+        metadata: Json,
+        ledger_id: int,
+        deadline: float,
+    ) -> PaymentResult:
+        """One posting, effective now. `deadline` is a time of the running loop."""
+        carried = await self._writing.carry(
+            "select outcome, code, replayed, payment_id::text, body::text"
+            " from ledger.post_payment($1, $2, $3, $4, $5, $6, $7, p_ledger_id => $8)",
+            (idem_key, from_, to, amount, currency, description, metadata, ledger_id),
+            deadline,
+        )
+        return _undoubted(PaymentResult(*carried.rows[0]), doubtful=carried.doubtful)
+
+    async def post_payments(
+        self, payments: Json, ledger_id: int, deadline: float
+    ) -> list[PaymentResult]:
+        """Many independent payments; their results in input order."""
+        carried = await self._writing.carry(
+            "select outcome, code, replayed, payment_id::text, body::text"
+            " from ledger.post_payments($1, $2) order by item",
+            (payments, ledger_id),
+            deadline,
+        )
+        return [_undoubted(PaymentResult(*row), doubtful=carried.doubtful) for row in carried.rows]
+
+    async def create_ledger(
+        self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
+    ) -> Ledger:
+        """Raises ledger_exists for a name that has other content."""
+        return Ledger(
+            *await self._writing.fetchrow(
+                "select ledger_id, name, idempotency_retention, metadata::text, created_at, created"
+                " from ledger.create_ledger($1, $2, $3)",
+                name,
+                idempotency_retention,
+                metadata,
+            )
+        )
+
+    async def find_ledger(self, name: str) -> Ledger | None:
+        """None: there is none."""
+        rows = await self._reading.fetch(
+            "select ledger_id, name, idempotency_retention, metadata::text, created_at"
+            " from ledger.find_ledger($1)",
+            name,
+        )
+        return Ledger(*rows[0]) if rows else None
+
+    async def create_account(
+        self,
+        code: str | None,
+        currency: str | None,
+        type_: str | None,
+        min_balance: Decimal | int | None,
+        max_balance: Decimal | int | None,
+        metadata: Json,
+        ledger_id: int,
+    ) -> Account:
+        """Raises account_exists for a code that has other content."""
+        return Account(
+            *await self._writing.fetchrow(
+                f"select {_ACCOUNT_COLUMNS}, created"  # noqa: S608 -- constants
+                " from ledger.create_account($1, $2, $3, $4, $5, $6, $7)",
+                code,
+                currency,
+                type_,
+                min_balance,
+                max_balance,
+                metadata,
+                ledger_id,
+            )
+        )
+
+    async def get_account(self, code: str, ledger_id: int) -> Account:
+        """Raises unknown_account."""
+        return Account(
+            *await self._reading.fetchrow(
+                f"select {_ACCOUNT_COLUMNS} from ledger.get_account($1, $2)",  # noqa: S608
+                code,
+                ledger_id,
+            )
+        )
+
+    async def list_accounts(
+        self, prefix: str, after: str | None, limit: int, ledger_id: int
+    ) -> list[Account]:
+        """By code, those after `after`."""
+        rows = await self._reading.fetch(
+            f"select {_ACCOUNT_COLUMNS} from ledger.list_accounts($1, $2, $3, $4)",  # noqa: S608
+            prefix,
+            after,
+            limit,
+            ledger_id,
+        )
+        return [Account(*row) for row in rows]
+
+    async def get_balance(self, code: str, ledger_id: int) -> Balance:
+        """Raises unknown_account."""
+        return Balance(
+            *await self._reading.fetchrow(
+                "select code, currency, version, balance::text, held::text, available::text"
+                " from ledger.get_balance($1, $2)",
+                code,
+                ledger_id,
+            )
+        )
+
+    async def list_entries(
+        self, code: str, before_version: int | None, limit: int, ledger_id: int
+    ) -> list[Entry]:
+        """Newest first, those before `before_version`. Raises unknown_account."""
+        rows = await self._reading.fetch(
+            "select version, payment_id::text, posting_no, amount::text, held::text,"
+            " balance_after::text, held_after::text, kind, description, posted_at"
+            " from ledger.list_entries($1, $2, $3, $4)",
+            code,
+            before_version,
+            limit,
+            ledger_id,
+        )
+        return [Entry(*row) for row in rows]
+
+    async def get_payment(self, payment_id: str, ledger_id: int) -> Json:
+        """The answer's very bytes, as text. Raises unknown_payment."""
+        row = await self._reading.fetchrow(
+            "select ledger.get_payment($1::text::uuid, $2)::text", payment_id, ledger_id
+        )
+        return str(row[0])
+
+    async def find_payment_by_key(self, idem_key: str, ledger_id: int) -> PaymentResult:
+        """What a retry with the key would be answered. Raises unknown_idempotency_key."""
+        return PaymentResult(
+            *await self._reading.fetchrow(
+                "select outcome, code, replayed, payment_id::text, body::text"
+                " from ledger.find_payment_by_key($1, $2)",
+                idem_key,
+                ledger_id,
+            )
+        )
+
+    async def find_api_key(self, api_key_id: int) -> ApiKey | None:
+        """None: there is none, or it was revoked."""
+        rows = await self._reading.fetch(
+            "select name, secret_sha256, scopes, ledger_ids from ledger.find_api_key($1)",
+            api_key_id,
+        )
+        if not rows:
+            return None
+        name, secret_sha256, scopes, ledger_ids = rows[0]
+        return ApiKey(
+            name,
+            secret_sha256,
+            frozenset(scopes),
+            None if ledger_ids is None else frozenset(ledger_ids),
+        )
+
+
+def _undoubted(result: PaymentResult, *, doubtful: bool) -> PaymentResult:
+    """After a lost attempt only what the key holds is certain.
+
+    The lost attempt may still wait for a lock, or to begin, and post after all. What was answered
+    under the key (posted, rejected, conflict) it cannot change; `invalid` and `busy` it can.
+    """
+    if doubtful and result.outcome in ("invalid", "busy"):
+        return PaymentResult("unknown", "outcome_unknown", False, None, "{}")
+    return result
+
+
+def values_of(result: PaymentResult) -> dict[str, object]:
+    """A refusal's values, in SQL's order."""
+    values = msgspec.json.decode(result.body, type=dict[str, object])
+    values.pop("code", None)
+    return values

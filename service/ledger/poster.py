@@ -1,0 +1,71 @@
+"""Posts payments, each key one at a time, within a deadline that covers all of the waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.errors import Problem
+from service.ledger.keys_in_work import KeysInWork
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from service.ledger.gateway import Gateway, Json, PaymentResult
+
+
+class Payment(NamedTuple):
+    """A payment of one posting, complete and in the form that ledger.post_payment takes."""
+
+    from_: str
+    to: str
+    amount: Decimal | int
+    currency: str
+    description: str | None
+    metadata: Json
+
+
+class Element(NamedTuple):
+    """Any other payment, right or wrong: an element of ledger.post_payments, key and all."""
+
+    text: Json
+
+
+class Poster:
+    """Every payment of this process goes through here."""
+
+    def __init__(self, gateway: Gateway, *, deadline_seconds: float) -> None:
+        self._gateway = gateway
+        self._deadline_seconds = deadline_seconds
+        self._keys = KeysInWork()
+
+    async def post_payment(
+        self, payment: Payment | Element, idem_key: str, ledger_id: int
+    ) -> PaymentResult:
+        """Raises Problem: idempotency_key_in_use, overloaded, not_attempted or outcome_unknown."""
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        key = (ledger_id, idem_key)
+        if not await self._keys.enter(key, deadline):
+            raise Problem("idempotency_key_in_use")
+        try:
+            if isinstance(payment, Element):
+                elements = f"[{payment.text}]"
+                return (await self._gateway.post_payments(elements, ledger_id, deadline))[0]
+            return await self._gateway.post_payment(
+                idem_key,
+                payment.from_,
+                payment.to,
+                payment.amount,
+                payment.currency,
+                payment.description,
+                payment.metadata,
+                ledger_id,
+                deadline,
+            )
+        finally:
+            self._keys.leave(key)
+
+    async def post_payments(self, payments: Json, ledger_id: int) -> list[PaymentResult]:
+        """A JSON array of payments with their keys; the results in its order."""
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        return await self._gateway.post_payments(payments, ledger_id, deadline)

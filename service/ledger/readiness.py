@@ -1,0 +1,75 @@
+"""Whether the database is there, of this release, and sound."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+import asyncpg
+
+from service.database.migrations import pending
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+_SECONDS = 3.0
+_LINES = 10
+
+
+class Check(NamedTuple):
+    """One thing looked at. `detail` is for operators, and shown to anybody who asks."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Readiness:
+    """Looks at the database the way a payment would meet it."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    async def check(self) -> list[Check]:
+        """Never raises, and takes no longer than a few seconds."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                connection = await self._pool.acquire()
+                try:
+                    return await self._look(connection)
+                finally:
+                    await self._pool.release(connection, timeout=1)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return [Check("database", ok=False, detail="cannot be reached, or does not answer")]
+
+    async def _look(self, connection: Connection) -> list[Check]:
+        await connection.fetchval("select 1")
+        return [
+            Check("database", ok=True, detail="answers"),
+            await self._look_at_migrations(connection),
+            await self._look_at_installation(connection),
+        ]
+
+    async def _look_at_migrations(self, connection: Connection) -> Check:
+        try:
+            lines = await pending(connection)
+        except asyncpg.PostgresError as exc:
+            return Check("migrations", ok=False, detail=f"cannot be read: {exc.sqlstate}")
+        return Check("migrations", ok=not lines, detail=_joined(lines) or "current")
+
+    async def _look_at_installation(self, connection: Connection) -> Check:
+        try:
+            rows = await connection.fetch(
+                "select problem, subject from ledger.check_installation()"
+            )
+        except asyncpg.PostgresError as exc:
+            return Check("installation", ok=False, detail=f"cannot be checked: {exc.sqlstate}")
+        lines = [f"{row['problem']}: {row['subject']}" for row in rows]
+        return Check("installation", ok=not lines, detail=_joined(lines) or "sound")
+
+
+def _joined(lines: list[str]) -> str:
+    more = len(lines) - _LINES
+    return "; ".join(lines[:_LINES] + ([f"and {more} more"] if more > 0 else []))

@@ -24,7 +24,7 @@ from loadgen.purchases import FileMalformed
 from loadgen.replay import Replay, ReplayOptions
 from loadgen.result import Result
 from loadgen.run import Run, RunOptions
-from loadgen.schedule import Mix
+from loadgen.schedule import ImpossibleMix, Mix
 from loadgen.stack import StackFailed
 from loadgen.target import TargetUnknown, find_target
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         AuditFailed,
         CannotVerify,
         FileMalformed,
+        ImpossibleMix,
         StackFailed,
     ) as error:
         print(f"loadgen: {error}", file=sys.stderr)
@@ -97,11 +98,6 @@ async def _demo_command(options: argparse.Namespace, console: Console) -> Result
 
 
 def _run_options(options: argparse.Namespace) -> RunOptions:
-    fields = {name: getattr(options, name) for name in Mix.__struct_fields__}
-    try:
-        mix = Mix(**fields)
-    except ValueError as error:
-        raise SetupFailed(str(error)) from error
     return RunOptions(
         seed=_seed(options),
         run_id=options.run_id or f"{time.time_ns() // 1_000_000:x}",
@@ -112,7 +108,7 @@ def _run_options(options: argparse.Namespace) -> RunOptions:
         seconds=options.seconds,
         grace=options.grace,
         accounts=options.accounts,
-        mix=mix,
+        mix=Mix(**{name: getattr(options, name) for name in Mix.__struct_fields__}),
     )
 
 

@@ -48,6 +48,10 @@ class Kind(StrEnum):
     READ = "read"
 
 
+class ImpossibleMix(Exception):
+    """The shares cannot be met."""
+
+
 class Mix(msgspec.Struct, frozen=True):
     """Shares of the operations; what they leave over are plain payments."""
 
@@ -67,9 +71,9 @@ class Mix(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         shares = msgspec.structs.asdict(self)
         if any(not 0 <= share <= 1 for share in shares.values()):
-            raise ValueError("every share must be between 0 and 1")
+            raise ImpossibleMix("every share must be between 0 and 1")
         if sum(shares.values()) - self.hot > 1 + 1e-9:
-            raise ValueError("the shares add up to more than 1")
+            raise ImpossibleMix("the shares add up to more than 1")
 
 
 class Operation(msgspec.Struct, frozen=True):

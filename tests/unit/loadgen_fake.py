@@ -197,7 +197,7 @@ class FakeLedger:
             if stored.content != content:
                 return self._conflict(body, postings)
             return self._replay(stored)
-        if self.bug == "never decides" and key.endswith("7"):
+        if self.bug == "never decides" and key.endswith("7") and "-fund-" not in key:
             return 503, False, _body({"code": "outcome_unknown"}, 503)
         if self.bug == "breaks" and strikes and self._random.random() < 0.5:
             return 500, False, _body({"code": "internal_error"}, 500)

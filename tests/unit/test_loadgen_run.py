@@ -1,0 +1,143 @@
+"""Whole runs against a payledger in memory: a right one is called sound, each wrong one is not."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from loadgen_fake import KEY, FakeLedger, serving
+from rich.console import Console
+
+from loadgen import report
+from loadgen.accounts import SetupFailed
+from loadgen.result import Result
+from loadgen.run import Run, RunOptions
+from loadgen.schedule import Mix
+from loadgen.target import Target
+
+
+async def run(ledger: FakeLedger, **options: Any) -> Result:
+    defaults: dict[str, Any] = {
+        "seed": 1,
+        "run_id": "r1",
+        "model": "closed",
+        "clients": 16,
+        "seconds": 0.7,
+        "grace": 5.0,
+        "accounts": 20,
+    }
+    async with serving(ledger) as url:
+        console = Console(file=io.StringIO())
+        return await Run(RunOptions(**(defaults | options)), Target(url, KEY), None, console)()
+
+
+async def test_a_right_ledger_is_sound_under_every_behaviour() -> None:
+    result = await run(FakeLedger(), seconds=1.5)
+    assert result.evidence == []
+    assert result.verdict == "sound"
+    checked = result.checked
+    assert checked.payments > 100
+    assert min(checked.replays, checked.refusals, checked.conflicts, checked.reads) > 0
+    assert checked.accounts == 24
+    assert checked.entries >= checked.payments * 2
+    assert result.latencies_ms["all"].count == result.pace.started
+    assert result.outcomes["posted"] > 100
+
+
+async def test_lost_answers_and_503s_are_retried_until_definite_and_sound() -> None:
+    result = await run(FakeLedger(trouble=0.2))
+    assert result.evidence == []
+    assert result.verdict == "sound"
+    assert result.outcomes["unknown: not_attempted"] > 0
+    assert result.outcomes["unknown: ServerDisconnectedError"] > 0
+
+
+async def test_an_open_run_is_sound_too() -> None:
+    result = await run(FakeLedger(), model="open", rate=200.0)
+    assert (result.verdict, result.pace.started + result.pace.dropped) == ("sound", 140)
+
+
+@pytest.mark.parametrize(
+    ("bug", "rule"),
+    {
+        "answers differ": "answers_differ",
+        "breaks": "internal_error",
+        "conflict posts": "two_contents_won",
+        "conflict posts silently": "stray_entry",
+        "doubles": "stray_entry",
+        "forgets keys": "written_twice",
+        "invalid posts": "refused_but_written",
+        "loses": "lost",
+        "lost updates": "written_twice",
+        "never decides": "undecided",
+        "overdraws": "below_minimum",
+        "refusal posts": "stray_entry",
+        "refusals differ": "answers_differ",
+        "skims": "not_conserved",
+        "unmarked": "written_twice",
+        "wrong read": "wrong_read",
+    }.items(),
+)
+async def test_a_wrong_ledger_is_found_out(bug: str, rule: str) -> None:
+    result = await run(FakeLedger(bug), grace=1.0)
+    assert result.verdict == "broken"
+    assert result.breaches.get(rule, 0) > 0, result.breaches
+
+
+async def test_a_breach_is_shown_with_every_attempt_under_its_key() -> None:
+    result = await run(FakeLedger("answers differ"))
+    shown = next(item for item in result.evidence if item["rule"] == "answers_differ")
+    assert shown["one"]["body"] != shown["other"]["body"]
+    assert len(shown["attempts"]) >= 2
+    assert {attempt["answer"]["body"] for attempt in shown["attempts"]} >= {
+        shown["one"]["body"],
+        shown["other"]["body"],
+    }
+    console = Console(file=io.StringIO(), width=200)
+    report.show(result, console)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown["key"] in printed
+    assert "verdict: broken" in printed
+
+
+async def test_the_same_run_again_posts_nothing_and_is_sound() -> None:
+    ledger = FakeLedger()
+    only_new = {"model": "open", "rate": 100.0, "mix": Mix(reads=0, timeouts=0)}
+    first = await run(ledger, **only_new)
+    payments = ledger.payments
+    again = await run(ledger, **only_new)
+    assert (first.verdict, again.verdict) == ("sound", "sound")
+    assert ledger.payments == payments
+    assert "posted" not in again.outcomes
+    assert again.checked.payments == first.checked.payments > 0
+
+
+async def test_two_runs_share_a_ledger_without_touching_each_other() -> None:
+    ledger = FakeLedger()
+    first = await run(ledger, run_id="one")
+    second = await run(ledger, run_id="two")
+    assert (first.verdict, second.verdict) == ("sound", "sound")
+    assert ledger.payments == first.checked.payments + second.checked.payments
+
+
+async def test_a_ledger_that_refuses_the_accounts_ends_the_run_at_once() -> None:
+    ledger = FakeLedger()
+    async with serving(ledger) as url:
+        options = RunOptions(seed=1, run_id="r1")
+        with pytest.raises(SetupFailed) as raised:
+            await Run(options, Target(url, "wrong"), None, Console(file=io.StringIO()))()
+    assert "401" in str(raised.value)
+    assert ledger.calls == 0
+
+
+async def test_the_json_result_holds_the_figures_and_no_secret(tmp_path: Any) -> None:
+    result = await run(FakeLedger())
+    report.write(result, tmp_path / "result.json")
+    text = (tmp_path / "result.json").read_text()
+    written = json.loads(text)
+    assert written["verdict"] == "sound"
+    assert written["latencies_ms"]["all"]["p99_9"] >= written["latencies_ms"]["all"]["p50"] > 0
+    assert written["options"]["mix"]["duplicates"] == 0.3
+    assert KEY not in text

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.api.logs import AccessLogger
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
@@ -26,6 +28,7 @@ async def serve(
     """Serves until SIGTERM or SIGINT, or until `lost` returns; finishes what is in flight.
 
     `on_ready` is called once, when the first request would be answered. False: `lost` ended it.
+    The process is meant to end afterwards: it ignores these signals from then on.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -34,7 +37,7 @@ async def serve(
     signals = [number for number in candidates if signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_seconds)
+    runner = web.AppRunner(app, access_log_class=AccessLogger, shutdown_timeout=shutdown_seconds)
     try:
         await runner.setup()
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
@@ -44,6 +47,7 @@ async def serve(
         await runner.cleanup()
         for number in signals:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # we are ending; nothing may cut that short
 
 
 async def _first(stopped: Awaitable[object], lost: Awaitable[object] | None) -> bool:

@@ -42,12 +42,12 @@ def run_sql(_settings: Settings, _options: argparse.Namespace) -> int:
     return 0
 
 
-def migrate_or_fail(dsn: str) -> Report:
-    """Runs the migrations; what goes wrong becomes a CommandError."""
+def migrate_or_fail(dsn: str, hint: str = "") -> Report:
+    """Runs the migrations; what goes wrong becomes a CommandError, with the hint."""
     try:
         return asyncio.run(migrate(dsn))
     except (MigrationError, SourceError) as exc:
-        raise CommandError(str(exc)) from exc
+        raise CommandError(f"{exc}{hint}") from exc
 
 
 def show(report: Report) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from service.commands.targets import admin_dsn
 from service.commands.terminal import CommandError, say, table, warn
 from service.database import api_keys
-from service.database.sessions import DatabaseError, session
+from service.database.connections import DatabaseError
+from service.database.sessions import session
 from service.database.verification import find_ledger_id
 
 if TYPE_CHECKING:

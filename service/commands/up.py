@@ -9,6 +9,7 @@ import shlex
 import signal
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,7 +18,8 @@ from service.commands.listening import ListenError, listen, url_of
 from service.commands.targets import DEV_KEY_FILE, RUNNING_FILE, Running, find_running
 from service.commands.terminal import CommandError, say, warn
 from service.database import api_keys
-from service.database.sessions import DatabaseError, session
+from service.database.connections import DatabaseError
+from service.database.sessions import session
 from service.embedded import EmbeddedError, EmbeddedPostgres
 from service.embedded.processes import is_alive, stop_leftover
 from service.embedded.statedir import StateDir
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from service.commands.terminal import Commands
     from service.settings import Settings
 
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # besides Ctrl-C
 STOP_SECONDS = 120.0  # for what is in flight and PostgreSQL's last checkpoint
 SHUTDOWN_MARGIN_SECONDS = 2.0  # a request that ends at its deadline still gets its answer
 
@@ -55,7 +58,7 @@ def run_up(settings: Settings, _options: argparse.Namespace) -> int:
         raise CommandError(
             f"it runs already, on {running.url} (process {running.pid}); `payledger stop` ends it"
         )
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
@@ -75,6 +78,8 @@ def run_serve(settings: Settings, _options: argparse.Namespace) -> int:
             _serve(settings, listener, lambda: say(f"payledger serves {url_of(listener)}"))
     except ListenError as exc:
         raise CommandError(str(exc)) from exc
+    except DatabaseError as exc:
+        raise CommandError(f"PAYLEDGER_DSN: {exc}") from exc
     return 0
 
 
@@ -99,55 +104,91 @@ def run_stop(settings: Settings, _options: argparse.Namespace) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class Database:
+    """The database that `up` works with, and the server when that is ours."""
+
+    dsn: str
+    migrate_dsn: str
+    cluster: EmbeddedPostgres | None = None
+
+
 def _up(settings: Settings) -> int:
     state = StateDir(settings.state_dir)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
-        cluster = None
-        if settings.dsn is None:
-            cluster = EmbeddedPostgres(settings.state_dir, bin_dir=settings.pg_bin)
-            stack.callback(cluster.stop)
-            cluster.start()
-            service_dsn = cluster.dsn("payledger_service")
-            migrate_dsn = cluster.dsn("payledger_migrator")
-        else:
-            state.lock()
-            stack.callback(state.unlock)
-            service_dsn = settings.dsn
-            migrate_dsn = settings.migrate_dsn or settings.dsn
-        stack.callback((state.path / RUNNING_FILE).unlink, missing_ok=True)
+        database = _open_database(settings, state, stack)
+        running_file = state.path / RUNNING_FILE
+        running_file.unlink(missing_ok=True)  # of one that was killed
+        stack.callback(running_file.unlink, missing_ok=True)
 
-        report = migrate_or_fail(migrate_dsn)
-        if report.changed:
-            warn(summary(report))
-        if cluster is not None:
-            cluster.grant_roles()
-        asyncio.run(_keep_dev_key(state, service_dsn, migrate_dsn))
-
+        _prepare(settings, state, database)
         host, port = listener.getsockname()[:2]
         running = Running(
             pid=os.getpid(),
             url=url_of(listener),
             host=host,
             port=port,
-            dsn=service_dsn,
-            migrate_dsn=migrate_dsn,
-            embedded=cluster is not None,
-            postgres_port=cluster.port if cluster else None,
+            dsn=database.dsn,
+            migrate_dsn=database.migrate_dsn,
+            embedded=database.cluster is not None,
+            postgres_port=database.cluster.port if database.cluster else None,
             dev_key_file=str(state.path / DEV_KEY_FILE),
         )
 
         def ready() -> None:
             running.write(state)
-            say(_welcome(running, settings, cluster))
+            say(_welcome(running, settings, database.cluster))
 
-        settings = dataclasses.replace(settings, dsn=service_dsn, migrate_dsn=migrate_dsn)
-        if _serve(settings, listener, ready, cluster):
+        service = dataclasses.replace(settings, dsn=database.dsn, migrate_dsn=database.migrate_dsn)
+        if _serve(service, listener, ready, database.cluster):
             return 0
     raise CommandError(
-        "PostgreSQL has died; its log is postgres.log in the state directory. "
-        "`payledger up` recovers what was committed"
+        f"PostgreSQL has died, see {_short(state.log)}; `payledger up` recovers all that was "
+        "committed"
     )
+
+
+def _open_database(settings: Settings, state: StateDir, stack: ExitStack) -> Database:
+    """The environment's, or our own, started; the state directory is ours from here on."""
+    if settings.dsn is not None:
+        state.lock()
+        stack.callback(state.unlock)
+        return Database(settings.dsn, settings.migrate_dsn or settings.dsn)
+    cluster = EmbeddedPostgres(settings.state_dir, bin_dir=settings.pg_bin)
+    stack.callback(_stop_undisturbed, cluster)
+    cluster.start()
+    return Database(cluster.dsn("payledger_service"), cluster.dsn("payledger_migrator"), cluster)
+
+
+def _stop_undisturbed(cluster: EmbeddedPostgres) -> None:
+    for number in (signal.SIGINT, *ENDING_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
+    cluster.stop()
+
+
+def _prepare(settings: Settings, state: StateDir, database: Database) -> None:
+    """Migrations, memberships, development key."""
+    hint = ""
+    if database.cluster is None and settings.migrate_dsn is None:
+        hint = "\n(tried with PAYLEDGER_DSN; set PAYLEDGER_MIGRATE_DSN to the owner's DSN)"
+    report = migrate_or_fail(database.migrate_dsn, hint)
+    if report.changed:
+        warn(summary(report))
+    if database.cluster is not None:
+        database.cluster.grant_roles()
+    asyncio.run(_keep_dev_key(state, database))
+
+
+async def _keep_dev_key(state: StateDir, database: Database) -> None:
+    """The development key of before when the database still knows it, else a new one."""
+    if token := state.read(DEV_KEY_FILE):
+        async with session(database.dsn, "payledger up") as con:
+            if await api_keys.is_valid(con, token, api_keys.SCOPES):
+                return
+    async with session(database.migrate_dsn, "payledger up") as con:
+        token = await api_keys.create(con, "development", api_keys.SCOPES, None)
+    state.write(DEV_KEY_FILE, token + "\n")
 
 
 def _serve(
@@ -158,8 +199,11 @@ def _serve(
 ) -> bool:
     """False when the embedded server died under it."""
     # Here, because aiohttp takes longer to import than the other commands to run.
+    from service.api.logs import set_up_logging
     from service.app import create_app
     from service.server import serve
+
+    set_up_logging(settings)
 
     async def died() -> None:
         while cluster is not None and cluster.runs:  # noqa: ASYNC110 - nothing tells us
@@ -177,28 +221,19 @@ def _serve(
         )
 
 
-async def _keep_dev_key(state: StateDir, service_dsn: str, migrate_dsn: str) -> None:
-    """The development key of before when the database still knows it, else a new one."""
-    async with session(service_dsn, "payledger up") as con:
-        token = state.read(DEV_KEY_FILE)
-        if token and await api_keys.is_valid(con, token, api_keys.SCOPES):
-            return
-    async with session(migrate_dsn, "payledger up") as con:
-        token = await api_keys.create(con, "development", api_keys.SCOPES, None)
-    state.write(DEV_KEY_FILE, token + "\n")
-
-
 def _welcome(running: Running, settings: Settings, cluster: EmbeddedPostgres | None) -> str:
     """What to paste into another terminal opened in the same folder."""
     key_file = shlex.quote(_short(Path(running.dev_key_file)))
-    database = (
-        f"{cluster.binaries}, data in {_short(settings.state_dir)}" if cluster else "PAYLEDGER_DSN"
-    )
+    if cluster is None:
+        database = "PAYLEDGER_DSN"
+    else:
+        version = f"PostgreSQL {cluster.binaries.major}.{cluster.binaries.minor}"
+        database = f"{version}, data in {_short(settings.state_dir)}"
     psql = "make psql" if Path("Makefile").exists() else "payledger psql"
     if settings.state_dir != Path.cwd() / ".payledger":
         psql = f"PAYLEDGER_STATE_DIR={shlex.quote(_short(settings.state_dir))} {psql}"
     return (
-        f"payledger is ready on {running.url} (database: {database})\n\n"
+        f"payledger is ready on {running.url} ({database})\n\n"
         f'  curl -H "Authorization: Bearer $(cat {key_file})" '
         f"{running.url}/v1/ledgers/main/accounts\n"
         f"  {psql}\n\n"

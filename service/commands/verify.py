@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from service.commands.targets import admin_dsn
 from service.commands.terminal import CommandError, say, table
-from service.database.sessions import DatabaseError, session
+from service.database.connections import DatabaseError
+from service.database.sessions import session
 from service.database.verification import Breach, find_ledger_id, verify
 
 if TYPE_CHECKING:

@@ -16,26 +16,42 @@ RETRYABLE_SQLSTATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "5
 CONNECT_SECONDS = 5.0
 
 
+class DatabaseError(Exception):
+    """What the database said, or why it could not be asked, for whoever typed the command."""
+
+
+# What the driver raises: the server's errors, its own, the network's (timeouts among them).
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
 async def create_pool(
     dsn: str, *, size: int, application_name: str, command_seconds: float
 ) -> asyncpg.Pool[asyncpg.Record]:
-    """A pool of up to `size` connections, one of them made now, so that a wrong DSN is found now.
+    """A pool of up to `size` connections, one of them made now: DatabaseError if it cannot be.
 
     json and jsonb arrive as text, byte for byte. No statement may leave state in its session
     (SET, LISTEN, advisory session locks, temporary tables): none is cleared between two uses,
     which saves a round trip each. An open transaction is rolled back all the same.
     """
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=0,
-        init_size=1,
-        max_size=size,
-        timeout=CONNECT_SECONDS,
-        command_timeout=command_seconds,
-        max_cached_statement_lifetime=0,  # a handful of statements, each worth keeping
-        reset=_keep_session,
-        server_settings={"application_name": application_name},
-    )
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            init_size=1,
+            max_size=size,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_seconds,
+            max_cached_statement_lifetime=0,  # a handful of statements, each worth keeping
+            reset=_keep_session,
+            server_settings={"application_name": application_name},
+        )
+    except DRIVER_ERRORS as exc:
+        raise DatabaseError(f"cannot connect: {said(exc)}") from exc
+
+
+def said(exc: BaseException) -> str:
+    """The text of an error, or its name where it has none, as timeouts."""
+    return str(exc) or type(exc).__name__
 
 
 def is_infrastructure(exc: BaseException, connection: Connection | None = None) -> bool:

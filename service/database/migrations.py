@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from service.database import source as sql_source
+from service.database.connections import CONNECT_SECONDS, DRIVER_ERRORS, said
 from service.database.source import GRANTS, Source, SqlFile
 
 if TYPE_CHECKING:
@@ -156,11 +157,17 @@ async def migrate(dsn: str, source: Source | None = None) -> Report:
     """
     source = source or _shipped()
     try:
-        con = await asyncpg.connect(dsn, server_settings={"application_name": "payledger migrate"})
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-        raise MigrationError(f"cannot connect: {exc}") from exc
+        con = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "payledger migrate"},
+        )
+    except DRIVER_ERRORS as exc:
+        raise MigrationError(f"cannot connect: {said(exc)}") from exc
     try:
         return await _migrate(con, source)
+    except DRIVER_ERRORS as exc:
+        raise MigrationError(f"interrupted: {said(exc)}; run it again") from exc
     finally:
         await con.close(timeout=5)
 

@@ -9,7 +9,12 @@ import asyncpg
 import pytest
 from embedded_support import Clusters
 
-from service.database.connections import RETRYABLE_SQLSTATES, create_pool, is_infrastructure
+from service.database.connections import (
+    RETRYABLE_SQLSTATES,
+    DatabaseError,
+    create_pool,
+    is_infrastructure,
+)
 from service.embedded import EmbeddedPostgres
 
 
@@ -69,7 +74,7 @@ async def test_an_open_transaction_does_not_outlive_its_use(pool: asyncpg.Pool) 
 
 
 async def test_a_pool_without_a_server_fails_when_it_is_made() -> None:
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(DatabaseError, match="cannot connect"):
         await create_pool(
             "postgresql://u@127.0.0.1:1/d", size=1, application_name="", command_seconds=1
         )

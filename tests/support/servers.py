@@ -1,0 +1,160 @@
+"""The servers that the database tests run on, each with a migrated template database.
+
+Every PostgreSQL on this machine, started here: the embedded 18, and Debian's 15 where it is
+installed. With PAYLEDGER_TEST_BACKEND=container a container instead, of PAYLEDGER_TEST_IMAGE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from service.database.migrations import migrate
+from service.embedded import EmbeddedPostgres, list_postgres
+from service.embedded.psql import find_psql
+from support.container import ContainerPostgres
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Mapping
+
+BACKENDS = ("embedded", "container")
+TEMPLATE = "payledger_template"
+
+# Throw-away data: nothing is flushed, nothing runs in the background.
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "shared_buffers": "64MB",
+    "max_prepared_transactions": "10",
+    "deadlock_timeout": "200ms",  # a deadlock is found soon; nothing here waits on purpose
+}
+
+
+class Postgres(Protocol):
+    """What EmbeddedPostgres and ContainerPostgres both can."""
+
+    def start(self) -> None: ...
+
+    def dsn(self, user: str = ..., database: str = ...) -> str: ...
+
+    def run_sql(
+        self,
+        sql: str,
+        *,
+        user: str = ...,
+        database: str = ...,
+        variables: Mapping[str, str] | None = ...,
+    ) -> str: ...
+
+    def grant_roles(self) -> None: ...
+
+    def create_database(self, name: str, template: str | None = None) -> None: ...
+
+    def drop_database(self, name: str) -> None: ...
+
+
+@dataclass
+class Server:
+    """A running server; `new_database` copies the migrated template."""
+
+    postgres: Postgres
+    major: int
+    label: str
+    psql: Path
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def prepare(self) -> None:
+        """Make the template: migrated by the migrator's login, its roles granted."""
+        self.postgres.create_database(TEMPLATE)
+        run(migrate(self.postgres.dsn("payledger_migrator", TEMPLATE)))
+        self.postgres.grant_roles()
+
+    def new_database(self, template: str = TEMPLATE) -> str:
+        """The name of a fresh copy."""
+        name = f"test_{os.getpid()}_{next(self.numbers)}"
+        self.postgres.create_database(name, template)
+        return name
+
+    def dsn(self, user: str, database: str) -> str:
+        return self.postgres.dsn(user, database)
+
+    def sql(self, sql: str, database: str = "postgres", user: str = "postgres") -> str:
+        """Unaligned output of psql, by default as the superuser."""
+        return self.postgres.run_sql(sql, database=database, user=user)
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine, from a fixture that is none; leaves the test's loop alone."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
+
+
+def each_server() -> list[Any]:
+    """A parameter for every server the tests are to run on, and a skip for what is missing."""
+    backend = os.environ.get("PAYLEDGER_TEST_BACKEND", "embedded")
+    if backend not in BACKENDS:
+        raise pytest.UsageError(f"PAYLEDGER_TEST_BACKEND: {backend!r} is none of {BACKENDS}")
+    if backend == "container":
+        return [pytest.param("container", id="container")]
+    found = list_postgres()
+    # One of each version: the preferred one.
+    majors = {server.major: server for server in reversed(found)}
+    servers = [
+        pytest.param(server, id=f"{server.source}{server.major}")
+        for server in found
+        if majors[server.major] is server
+    ]
+    if all(server.major >= 18 for server in found):
+        reason = "no PostgreSQL 15, 16 or 17 on this machine (Debian: apt install postgresql)"
+        servers.append(pytest.param(None, id="older", marks=pytest.mark.skip(reason=reason)))
+    return servers
+
+
+def start_server(parameter: Any) -> Iterator[Server]:
+    """The server of one of each_server's parameters, prepared; ended when closed."""
+    if parameter == "container":
+        yield from _start_container()
+        return
+    root = Path(tempfile.mkdtemp(prefix="payledger-tests-"))
+    root.chmod(0o711)  # the server's user isn't root
+    postgres = EmbeddedPostgres(root / "state", bin_dir=parameter.bin_dir, settings=SETTINGS)
+    try:
+        postgres.start()
+        label = f"{parameter.source}{parameter.major}"
+        server = Server(postgres, parameter.major, label, find_psql(parameter.bin_dir))
+        server.prepare()
+        yield server
+    finally:
+        postgres.stop("immediate")
+        postgres.remove_data()
+        postgres.state.drop_socket_dir()
+        shutil.rmtree(root)
+
+
+def _start_container() -> Iterator[Server]:
+    if problem := ContainerPostgres.problem():
+        pytest.skip(f"PAYLEDGER_TEST_BACKEND=container: {problem}")
+    postgres = ContainerPostgres(
+        os.environ.get("PAYLEDGER_TEST_IMAGE", "postgres:18"),
+        SETTINGS,
+        password=secrets.token_urlsafe(12),
+        psql=find_psql(list_postgres()[0].bin_dir),
+    )
+    try:
+        postgres.start()
+        server = Server(postgres, postgres.major, "container", postgres.psql)
+        server.prepare()
+        yield server
+    finally:
+        postgres.stop()

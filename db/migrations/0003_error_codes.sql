@@ -175,7 +175,4 @@ insert into ledger.error_codes (precedence, code, outcome, sqlstate, message, hi
   -- What nobody may do.
   (801, 'history_is_append_only', 'raised', 'LG801',
    'Posted history cannot be changed.',
-   'Post a correcting payment instead.'),
-  (802, 'entries_unbalanced', 'raised', 'LG802',
-   'The entries do not belong to a payment and accounts, or do not sum to zero.',
-   'This is a defect of payledger, and nothing was written. Please report it.');
+   'Post a correcting payment instead.');

@@ -2,6 +2,10 @@
 -- stretch of time and a look-up by id goes to one partition. ledger.maintain_partitions makes
 -- them, with what a partition has besides its parent's columns: the unique
 -- (ledger_id, account_id, version) and the trigger against TRUNCATE.
+--
+-- No foreign keys and no CHECKs: only the posting path can write here, and each of them costs
+-- every payment more than the look-up it would save (docs/decisions.md has the figures).
+-- ledger.verify_ledger finds whatever they would have refused.
 
 create table ledger.payments (
   payment_id uuid not null,
@@ -37,8 +41,7 @@ create table ledger.ledger_entries (
   amount ledger.balance not null,
   held ledger.balance not null,
   balance_after ledger.balance not null,
-  held_after ledger.held not null,
-  constraint ledger_entries_something_changed check (amount <> 0 or held <> 0)
+  held_after ledger.held not null
 )
 partition by range (payment_id);
 

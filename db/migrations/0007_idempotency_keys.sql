@@ -6,9 +6,7 @@ create table ledger.idempotency_keys (
   key ledger.idempotency_key not null,
   fingerprint ledger.sha256 not null,
   outcome jsonb,
-  constraint idempotency_keys_pkey primary key (ledger_id, key),
-  constraint idempotency_keys_posted_or_rejected
-    check ((payment_id is null) <> (outcome is null))
+  constraint idempotency_keys_pkey primary key (ledger_id, key)
 );
 
 comment on table ledger.idempotency_keys is

@@ -5,12 +5,14 @@ returns text
 language sql
 stable parallel safe
 as $$
-  select '{"posting_no":' || (p_entry).posting_no
-    || ',"account":"' || (p_entry).code
-    || '","currency":"' || (p_entry).currency
-    || '","amount":"' || (p_entry).amount
-    || '","balance_before":"' || (p_entry).balance_after - (p_entry).amount
-    || '","balance_after":"' || (p_entry).balance_after
-    || '","version":' || (p_entry).version
-    || '}'
+  select concat(
+    '{"posting_no":', p_entry.posting_no,
+    ',"account":"', p_entry.code,
+    '","currency":"', p_entry.currency,
+    '","amount":"', p_entry.amount,
+    '","balance_before":"', p_entry.balance_after - p_entry.amount,
+    '","balance_after":"', p_entry.balance_after,
+    '","version":', p_entry.version,
+    '}'
+  )
 $$;

@@ -13,14 +13,14 @@ returns json
 language sql
 stable parallel safe
 as $$
-  select (
-    '{"payment_id":"' || p_payment_id
-    || '","kind":"' || p_kind
-    || '","description":' || coalesce(to_json(p_description)::text, 'null')
-    || ',"metadata":' || p_metadata
-    || ',"effective_at":"' || ledger_private.utc_text(coalesce(p_effective_at, p_posted_at))
-    || '","posted_at":"' || ledger_private.utc_text(p_posted_at)
-    || '","entries":[' || p_entries
-    || ']}'
+  select concat(
+    '{"payment_id":"', p_payment_id,
+    '","kind":"', p_kind,
+    '","description":', coalesce(to_json(p_description), 'null'),
+    ',"metadata":', p_metadata,
+    ',"effective_at":"', ledger_private.utc_text(coalesce(p_effective_at, p_posted_at)),
+    '","posted_at":"', ledger_private.utc_text(p_posted_at),
+    '","entries":[', p_entries,
+    ']}'
   )::json
 $$;

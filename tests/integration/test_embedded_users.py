@@ -40,7 +40,12 @@ def owner(pid: int) -> int:
 def test_as_root_the_server_runs_as_somebody_without_rights(clusters: Clusters) -> None:
     clusters.root.chmod(0o711)
     postgres = clusters.new()
-    postgres.start()
+    groups = os.getgroups()
+    os.setgroups([0, 4])
+    try:
+        postgres.start()
+    finally:
+        os.setgroups(groups)
     nobody = pwd.getpwnam("nobody").pw_uid
     assert owner(postgres.pid) == nobody
     assert postgres.data_dir == postgres.state.path / "postgres/data"
@@ -98,8 +103,8 @@ def test_no_place_for_the_servers_files_is_an_error_that_says_so(
 
 @pytest.fixture
 def user() -> int:
-    """A normal user."""
-    return pwd.getpwnam("nobody").pw_uid
+    """A normal user, and not the one that root borrows."""
+    return pwd.getpwnam("daemon").pw_uid
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Which process is the server of a data directory, and what is never taken for it."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.embedded import EmbeddedError
 from service.embedded.processes import (
     PidFile,
     is_alive,
@@ -15,6 +17,8 @@ from service.embedded.processes import (
     stop_leftover,
     wait_until,
 )
+
+IPC_PRIVATE, IPC_RMID = 0, 0
 
 
 @pytest.fixture
@@ -59,6 +63,25 @@ def test_a_stranger_with_the_servers_old_number_is_left_alone(
     assert not stop_leftover(tmp_path)
     assert is_alive(stranger.pid)
     assert not (tmp_path / "postmaster.pid").exists()  # PostgreSQL would refuse to start
+
+
+def test_nothing_starts_while_somebody_is_attached_to_the_dead_servers_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.embedded.processes.DYING_SECONDS", 0.1)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    block = libc.shmget(IPC_PRIVATE, 4096, 0o600)
+    assert block >= 0
+    try:
+        address = ctypes.c_void_p(libc.shmat(block, None, 0))
+        write_pid_file(tmp_path, 2**22 + 1, f"  5432001  {block}", "ready")  # no such process
+        with pytest.raises(EmbeddedError, match=f"block {block} shows them"):
+            stop_leftover(tmp_path)
+        libc.shmdt(address)
+        assert not stop_leftover(tmp_path)
+    finally:
+        libc.shmctl(block, IPC_RMID, None)
 
 
 def test_the_server_of_other_data_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_page_lists_the_catalogue_in_its_order() -> None:
 
 
 def _row(definition: Definition) -> tuple[str, ...]:
-    status = "–" if definition.status is None else str(definition.status)
+    status = "-" if definition.status is None else str(definition.status)
     if definition.read_status is not None:
         status += f", {definition.read_status} for a read"
     if definition.retry_after is not None:
@@ -89,7 +89,7 @@ def _row(definition: Definition) -> tuple[str, ...]:
         f"`{definition.code}`",
         status,
         definition.outcome,
-        definition.sqlstate or "–",
+        definition.sqlstate or "-",
         definition.title,
         definition.action,
     )

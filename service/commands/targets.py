@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from service.commands.terminal import CommandError
+from service.embedded import EmbeddedError
 from service.embedded.statedir import StateDir
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def find_running(settings: Settings) -> Running | None:
     try:
         pid = state.holder()
         text = state.read(RUNNING_FILE)
-    except PermissionError as exc:
-        raise CommandError(f"{settings.state_dir} belongs to another user ({exc})") from exc
+    except (EmbeddedError, PermissionError) as exc:
+        raise CommandError(str(exc)) from exc
     if pid is None or text is None:
         return None
     running = Running(**json.loads(text))

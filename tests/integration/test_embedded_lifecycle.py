@@ -19,7 +19,7 @@ from service.embedded.processes import is_alive, parent_of
 
 @pytest.fixture(scope="module")
 def originals() -> Iterator[dict[PostgresBinaries, EmbeddedPostgres]]:
-    """A stopped cluster of each server with a table in it, to copy from."""
+    """A stopped cluster of each server with a table in it, in a path with spaces."""
     clusters = Clusters(Path(tempfile.mkdtemp(prefix="payledger original ")))
     clusters.root.chmod(0o711)
     made = {}
@@ -42,19 +42,22 @@ def clusters() -> Iterator[Clusters]:
 @pytest.fixture(params=each_server())
 def each_postgres(
     request: pytest.FixtureRequest,
-    clusters: Clusters,
     originals: dict[PostgresBinaries, EmbeddedPostgres],
-) -> EmbeddedPostgres:
-    """A stopped cluster of each server that is installed."""
-    return clusters.copy(originals[request.param])
+) -> Iterator[EmbeddedPostgres]:
+    """A stopped cluster of each server that is installed; every test finds it stopped."""
+    original = originals[request.param]
+    yield original
+    original.stop("immediate")
 
 
 @pytest.fixture
 def postgres(
-    clusters: Clusters, originals: dict[PostgresBinaries, EmbeddedPostgres]
-) -> EmbeddedPostgres:
-    """A stopped cluster of the preferred server."""
-    return clusters.copy(originals[SERVERS[0]])
+    originals: dict[PostgresBinaries, EmbeddedPostgres],
+) -> Iterator[EmbeddedPostgres]:
+    """A stopped cluster of the preferred server; every test finds it stopped."""
+    original = originals[SERVERS[0]]
+    yield original
+    original.stop("immediate")
 
 
 def parent_for(postgres: EmbeddedPostgres, job: str = "stop") -> Parent:
@@ -221,7 +224,8 @@ def test_what_was_committed_survives_kill_9_of_all_server_processes(
     assert not is_alive(server)
     assert not each_postgres.runs
     each_postgres.start()
-    assert each_postgres.run_sql("select sum(n) from kept", database="payledger") == "15"
+    sql = "select sum(n) from kept; delete from kept where n = 8"
+    assert each_postgres.run_sql(sql, database="payledger") == "15"
 
 
 def test_a_first_start_that_was_killed_in_initdb_leaves_nothing_in_the_way(
@@ -337,7 +341,12 @@ def test_data_of_another_version_is_refused_with_both_versions_named(
     assert_it_works(matching)
 
 
-def test_removed_data_is_gone_and_the_next_start_begins_empty(postgres: EmbeddedPostgres) -> None:
+def test_removed_data_is_gone_and_the_next_start_begins_empty(
+    clusters: Clusters, originals: dict[PostgresBinaries, EmbeddedPostgres]
+) -> None:
+    postgres = clusters.copy(originals[SERVERS[0]])  # a moved directory works, too
+    with postgres:
+        assert_it_works(postgres)
     data = postgres.data_dir
     postgres.remove_data()
     assert not data.exists()

@@ -80,7 +80,6 @@ class EmbeddedPostgres:
         """Shut down and wait for the end. Nothing happens when it doesn't run."""
         if self._server is not None and self._owner == os.getpid():
             self._end(mode)
-            self.state.drop_socket_dir()
 
     def kill(self) -> None:
         """SIGKILL for every process of the server; start() then recovers, as after a crash."""
@@ -259,6 +258,7 @@ class EmbeddedPostgres:
         try:
             if self._server is not None:
                 self._server.stop(mode)
+                self.state.drop_socket_dir()
         finally:
             self._server = None
             self.state.unlock()

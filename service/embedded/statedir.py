@@ -226,6 +226,7 @@ class StateDir:
 
     def remove_data(self) -> None:
         """Delete the cluster, wherever it is, and what only made sense with it."""
+        self.drop_socket_dir()
         shutil.rmtree(self.server_dir, ignore_errors=True)
         for name in ("passwords", "postgres"):
             shutil.rmtree(self.path / name, ignore_errors=True)

@@ -61,7 +61,6 @@ class Clusters:
         for postgres in self.made:
             if postgres.state.path.exists():
                 postgres.remove_data()
-                postgres.state.drop_socket_dir()
         shutil.rmtree(self.root)
 
 

@@ -41,6 +41,13 @@ _SERVER_UNFIT = ("53", "57014", "58", "25006")
 # What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
 _COMMITTED_LOCALLY = "01000"
 
+_NO_CONNECTION = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.5
 
@@ -61,6 +68,8 @@ class Carrier:
     def __init__(self, pool: Pool, *, deadline_seconds: float, writes: bool) -> None:
         self._pool = pool
         self._deadline_seconds = deadline_seconds
+        # What an attempt must have left to begin: one that is cut off leaves its outcome in doubt.
+        self._reserve_seconds = min(deadline_seconds / 10, 1.0)
         self._writes = writes
         self._in_work = 0
 
@@ -91,14 +100,15 @@ class Carrier:
 
     async def _carry(self, statement: str, arguments: Sequence[object], deadline: float) -> Carried:
         loop = asyncio.get_running_loop()
+        last_begin = deadline - self._reserve_seconds
         doubtful = False
         pause = _FIRST_PAUSE
 
         while True:
             began_at = loop.time()
             try:
-                connection = await self._pool.acquire(timeout=deadline - began_at)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                connection = await self._pool.acquire(timeout=last_begin - began_at)
+            except _NO_CONNECTION as exc:
                 failure = _Failure(exc, doubtful=False, retry=True)
             else:
                 try:
@@ -117,10 +127,9 @@ class Carrier:
 
             pause = min(2 * pause, _LONGEST_PAUSE)
             resumes_at = loop.time() + pause * random.uniform(0.5, 1)
-            # Another wait for the same lock must end before the deadline: cut off in the middle,
-            # it would leave the outcome in doubt.
+            # Another wait for the same lock must end before the deadline, too.
             needs = loop.time() - began_at if failure.sqlstate == _LOCK_TIMEOUT else 0.0
-            if not failure.retry or resumes_at + needs >= deadline:
+            if not failure.retry or resumes_at >= min(last_begin, deadline - needs):
                 raise _given_up(failure, statement, doubtful=doubtful)
             await asyncio.sleep(resumes_at - loop.time())
 
@@ -138,11 +147,12 @@ class Carrier:
                 connection.add_log_listener(warnings)
             rows = await connection.fetch(statement, *arguments)
         except Exception as exc:
-            if not isinstance(exc, asyncpg.PostgresError):
-                connection.terminate()
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
                 raise self._refusal(exc) from exc
-            if (failure := _failure(exc, state, connection)) is None:
+            failure = _failure(exc, state, connection)
+            if not state:
+                connection.terminate()  # not the server's word: who knows what it is doing
+            if failure is None:
                 raise
             raise failure from exc
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -60,9 +61,24 @@ def url(settings: Settings) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def server_address(settings: Settings) -> tuple[str, int]:
+    """Where the database's server is."""
+    where = urlsplit(settings.dsn or "")
+    return where.hostname or "", where.port or 0
+
+
 @pytest.fixture
 async def admin(server: Server, http_database: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that may do, and see, everything."""
+    connection = await asyncpg.connect(server.dsn("postgres", http_database))
+    yield connection
+    connection.terminate()
+
+
+@pytest.fixture
+async def observer(server: Server, http_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Another one, for looking on while `admin` is in a transaction."""
     connection = await asyncpg.connect(server.dsn("postgres", http_database))
     yield connection
     connection.terminate()

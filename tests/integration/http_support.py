@@ -251,6 +251,7 @@ class Wire:
         self._open.set()
         self._server: asyncio.Server | None = None
         self.refusing = False
+        self.refused = 0
         self.port = 0
         self.swallowed = 0  # bytes that did not get back
 
@@ -277,10 +278,15 @@ class Wire:
     def hear_again(self) -> None:
         self._open.set()
 
+    async def was_refused(self) -> bool:
+        """Whether a connection was refused yet."""
+        return self.refused > 0
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
             if self.refusing:
+                self.refused += 1
                 return
             there, back = await asyncio.open_connection(*self._target)
             self._writers.add(back)

@@ -44,10 +44,10 @@ def find_running(settings: Settings) -> Running | None:
         text = state.read(RUNNING_FILE)
     except (EmbeddedError, PermissionError) as exc:
         raise CommandError(str(exc)) from exc
-    if pid is None or text is None:
+    if text is None:
         return None
     running = Running(**json.loads(text))
-    return running if running.pid == pid else None
+    return running if running.pid == pid else None  # otherwise it was killed, and left this behind
 
 
 def admin_dsn(settings: Settings) -> str:

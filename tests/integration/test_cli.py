@@ -364,7 +364,7 @@ async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> Non
     url = up.running["url"]
     assert await asyncio.to_thread(soon, lambda: refuses(url))
     assert up.process.poll() is None
-    lock.stdin.write(b"commit;\n")
+    lock.stdin.write(b"select pg_sleep(1); commit;\n")  # a service in a hurry would not wait
     lock.stdin.close()
     status, answer = await payment
     assert (status, answer["entries"][1]["balance_after"]) == (201, "5")

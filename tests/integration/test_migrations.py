@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -76,6 +77,18 @@ class Database:
             "select name, checksum from ledger_private.schema_migrations union all "
             "select path, checksum from ledger_private.function_files order by 1"
         )
+
+    def dump(self) -> str:
+        """The schema, with owners and grants; without the random tokens of newer pg_dumps."""
+        dsn = self.postgres.dsn("postgres", self.name)
+        done = subprocess.run(
+            [self.postgres.binaries.bin_dir / "pg_dump", "--schema-only", f"--dbname={dsn}"],
+            capture_output=True,
+            text=True,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            check=True,
+        )
+        return re.sub(r"^\\(un)?restrict .*$", "", done.stdout, flags=re.MULTILINE)
 
     def psql(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a script as the installer, from standard input."""
@@ -507,6 +520,19 @@ async def test_the_shipped_tree_is_installed_by_psql_alone(database: Database) -
     assert (done.returncode, done.stderr) == (0, "")
     assert await differences(database) == []
     assert not (await migrate(database.dsn)).changed
+
+
+async def test_both_ways_of_installing_leave_the_same_schema(
+    database: Database, postgres: EmbeddedPostgres
+) -> None:
+    await migrate(database.dsn)
+    postgres.create_database("other")
+    try:
+        other = Database(postgres, "other")
+        assert other.psql(plain_sql()).returncode == 0
+        assert other.dump() == database.dump()
+    finally:
+        postgres.drop_database("other")
 
 
 async def test_the_shipped_functions_can_all_be_applied_again(database: Database) -> None:

@@ -18,18 +18,18 @@ from rich.console import Console
 from loadgen import report
 from loadgen.accounts import SetupFailed
 from loadgen.audit import AuditFailed
-from loadgen.database import CannotVerify
 from loadgen.demo import demo
 from loadgen.purchases import FileMalformed
 from loadgen.replay import Replay, ReplayOptions
-from loadgen.result import Result
+from loadgen.result import BROKEN, SOUND, UNCHECKED, Result
 from loadgen.run import Run, RunOptions
 from loadgen.schedule import ImpossibleMix, Mix
 from loadgen.stack import StackFailed
 from loadgen.target import TargetUnknown, find_target
 
-SOUND, BROKEN, NOT_DONE = 0, 1, 2
-"""Exit codes; argparse's own for a wrong command line is NOT_DONE too."""
+EXIT_CODES = {SOUND: 0, BROKEN: 1, UNCHECKED: 2}
+NOT_DONE = 2
+"""argparse's own exit code for a wrong command line, too."""
 Given = TypeVar("Given")
 
 
@@ -45,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         TargetUnknown,
         SetupFailed,
         AuditFailed,
-        CannotVerify,
         FileMalformed,
         ImpossibleMix,
         StackFailed,
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     if options.json is not None:
         report.write(result, options.json)
-    return SOUND if result.verdict == "sound" else BROKEN
+    return EXIT_CODES[result.verdict]
 
 
 def _run(command: Coroutine[Any, Any, Given]) -> Given:
@@ -72,7 +71,7 @@ async def _run_command(options: argparse.Namespace, console: Console) -> Result:
     target = find_target(options.url, options.key)
     run_options = _run_options(options)
     console.print(f"run {run_options.run_id}, seed {run_options.seed}, {target.url}")
-    result = await Run(run_options, target, options.dsn or target.dsn(), console)()
+    result = await Run(run_options, target, options.dsn, console)()
     report.show(result, console)
     return result
 
@@ -88,7 +87,7 @@ async def _replay_command(options: argparse.Namespace, console: Console) -> Resu
         patience=options.patience,
     )
     console.print(f"replay of {options.file}, seed {replay_options.seed}, {target.url}")
-    result = await Replay(replay_options, target, options.dsn or target.dsn(), console)()
+    result = await Replay(replay_options, target, options.dsn, console)()
     report.show(result, console)
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from loadgen import report
-from loadgen.result import Result
+from loadgen.result import SOUND, Result
 from loadgen.run import Run, RunOptions
 from loadgen.stack import Stack
 
@@ -16,8 +16,8 @@ async def demo(options: RunOptions, console: Console) -> Result:
     async with Stack() as stack:
         target = stack.target
         console.print(f"run {options.run_id}, seed {options.seed}, {target.url}")
-        result = await Run(options, target, target.dsn(), console)()
-        stack.keep = result.verdict != "sound"
+        result = await Run(options, target, None, console)()
+        stack.keep = result.verdict != SOUND
         report.show(result, console)
         await stack.stop()
         console.print("payledger stopped cleanly, and no process is left")

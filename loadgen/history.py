@@ -26,6 +26,8 @@ STORED_REFUSALS = frozenset(
 )
 """Business refusals: kept under the key, and answered the same to every retry."""
 
+_UNKNOWN = "unknown: "
+
 
 class Outcome(Enum):
     """What an attempt came to."""
@@ -142,6 +144,10 @@ class History:
         """Remember a balance that a read returned."""
         self.reads.add(read)
 
+    def unknown(self) -> int:
+        """Count the attempts that had no definite answer."""
+        return sum(count for label, count in self.counts.items() if label.startswith(_UNKNOWN))
+
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
@@ -165,7 +171,7 @@ def classify(answer: Answer) -> tuple[Outcome, str]:
 
 def _label(record: Record) -> str:
     if record.outcome is Outcome.UNKNOWN:
-        return f"unknown: {record.code}"
+        return f"{_UNKNOWN}{record.code}"
     return f"{record.code}, replayed" if record.replayed else record.code
 
 

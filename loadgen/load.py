@@ -8,10 +8,9 @@ import time
 import msgspec
 
 from loadgen import wire
-from loadgen.audit import Findings
 from loadgen.checker import Breach
-from loadgen.history import History, Read
-from loadgen.latency import Latencies
+from loadgen.history import Read
+from loadgen.result import Book
 from loadgen.schedule import Kind, Operation
 from loadgen.settle import Abandoned, Settler
 
@@ -19,13 +18,9 @@ from loadgen.settle import Abandoned, Settler
 class Load:
     """Does one operation after another's start, each to its definite end."""
 
-    def __init__(
-        self, settler: Settler, history: History, latencies: Latencies, findings: Findings
-    ) -> None:
+    def __init__(self, settler: Settler, book: Book) -> None:
         self._settler = settler
-        self._history = history
-        self._latencies = latencies
-        self._findings = findings
+        self._book = book
 
     async def perform(self, operation: Operation, due: float) -> None:
         """Do an operation; its latency counts from when it was due."""
@@ -42,13 +37,13 @@ class Load:
                 await asyncio.gather(*map(self._settler.payment, operation.payments))
             case _:
                 await self._settler.payment(operation.payments[0], operation.give_up)
-        self._latencies.record(operation.kind, time.perf_counter() - due)
+        self._book.latencies.record(operation.kind, time.perf_counter() - due)
 
     async def _read(self, account: str) -> None:
         try:
             answer = await self._settler.read(f"accounts/{account}/balance")
         except Abandoned:
-            self._findings.add([Breach("undecided", "a read had no answer", account=account)])
+            self._book.findings.add([Breach("undecided", "a read had no answer", account=account)])
             return
         try:
             balance = wire.decode_balance(answer.body)
@@ -56,6 +51,6 @@ class Load:
             wrong = Breach(
                 "wrong_read", "not a balance", account=account, evidence={"answer": answer}
             )
-            self._findings.add([wrong])
+            self._book.findings.add([wrong])
             return
-        self._history.served(Read(account, balance.version, balance.balance))
+        self._book.history.served(Read(account, balance.version, balance.balance))

@@ -11,18 +11,16 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from loadgen import checker, result, wire
+from loadgen import checker, wire
 from loadgen.accounts import open_accounts
-from loadgen.audit import Audit, Findings
+from loadgen.audit import Audit
 from loadgen.checker import Breach, Facts
 from loadgen.client import Client
-from loadgen.database import verify_ledger
-from loadgen.history import History, Payment
-from loadgen.latency import Latencies
-from loadgen.pacing import Pace, closed_model
+from loadgen.history import Payment
+from loadgen.pacing import closed_model
 from loadgen.progress import Progress, Steps
 from loadgen.purchases import CUSTOMERS, MERCHANT, Expected, Purchase, read_purchases
-from loadgen.result import Checked, Result
+from loadgen.result import Book, Result
 from loadgen.settle import Settler
 from loadgen.target import Target
 
@@ -79,52 +77,33 @@ class Replay:
         self._target = target
         self._dsn = dsn
         self._console = console
-        self._history = History()
-        self._latencies = Latencies()
-        self._findings = Findings()
-        self._pace = Pace()
+        self._book = Book()
 
     async def __call__(self) -> Result:
         """Open the accounts, send the rows, check, and give the result."""
-        options = self._options
+        options, book = self._options, self._book
         purchases = read_purchases(Path(options.file))
         expected = Expected.of(purchases)
         async with Client(self._target, options.ledger, options.clients) as client:
-            settler = Settler(client, self._history, lambda sent: sent + options.patience)
-            audit = Audit(settler, options.clients, self._findings)
+            settler = Settler(client, book.history, lambda sent: sent + options.patience)
+            audit = Audit(settler, options.clients, book.findings)
             await self._open(settler, expected)
             version_before = (await audit.accounts(MERCHANT))[MERCHANT].version
-            requests, start = client.requests, time.perf_counter()
-            await self._send(settler, sendings(purchases, options.duplicates, options.seed))
-            requests, seconds = client.requests - requests, time.perf_counter() - start
-            facts = checker.gather(self._history)
-            checked = await self._check(audit, facts, expected)
-        if self._dsn is not None:
-            self._findings.add(await verify_ledger(self._dsn))
-            checked.verify_ledger = True
+            with book.measuring(client):
+                await self._send(settler, sendings(purchases, options.duplicates, options.seed))
+            facts = checker.gather(book.history)
+            with book.checking():
+                await self._check(audit, facts, expected)
+                await book.verify_ledger(self._dsn, self._target)
         new = posted_since(facts, version_before)
-        return Result(
-            command="replay",
-            verdict=result.verdict(self._findings),
-            seed=options.seed,
-            options=msgspec.to_builtins(options),
-            seconds=seconds,
-            requests=requests,
-            requests_per_second=requests / seconds,
-            pace=self._pace,
-            latencies_ms=self._latencies.percentiles(),
-            outcomes=dict(self._history.counts),
-            checked=checked,
-            breaches=dict(self._findings.counts),
-            evidence=result.evidence(self._findings, self._history),
-            notes={
-                "posted by this run": new,
-                "replays of earlier runs": checked.payments - new,
-                "payments in the file": expected.payments,
-                "refused, nothing written": checked.refusals,
-                "sum of the file, and the merchant's balance": expected.total,
-            },
-        )
+        notes = {
+            "posted by this run": new,
+            "replays of earlier runs": book.checked.payments - new,
+            "payments in the file": expected.payments,
+            "refused, nothing written": book.checked.refusals,
+            "sum of the file, and the merchant's balance": expected.total,
+        }
+        return book.close("replay", options.seed, options, notes)
 
     async def _open(self, settler: Settler, expected: Expected) -> None:
         documents = expected.accounts()
@@ -138,40 +117,42 @@ class Replay:
                 await settler.payment(sending.payment)
             else:
                 await asyncio.gather(*map(settler.payment, [sending.payment] * sending.copies))
-            self._latencies.record(sending.kind, time.perf_counter() - start)
+            self._book.latencies.record(sending.kind, time.perf_counter() - start)
 
         def describe() -> Mapping[str, str]:
-            counts = self._history.counts
-            unknown = sum(count for label, count in counts.items() if label.startswith("unknown"))
+            counts = self._book.history.counts
             return {
-                "sent": f"{self._pace.started:,} of {len(items):,}",
+                "sent": f"{self._book.pace.started:,} of {len(items):,}",
                 "posted": f"{counts['posted']:,}",
                 "replayed": f"{counts['posted, replayed']:,}",
-                "unknown": f"{unknown:,}",
+                "unknown": f"{self._book.history.unknown():,}",
             }
 
         async with Progress(self._console, "replay", describe):
             clients = self._options.clients
-            await closed_model(iter(items), perform, self._pace, asyncio.Event(), clients=clients)
+            await closed_model(
+                iter(items), perform, self._book.pace, asyncio.Event(), clients=clients
+            )
 
-    async def _check(self, audit: Audit, facts: Facts, expected: Expected) -> Checked:
-        findings = self._findings
+    async def _check(self, audit: Audit, facts: Facts, expected: Expected) -> None:
+        book, findings = self._book, self._book.findings
+        book.count(facts)
         findings.add(checker.check_facts(facts))
         moved, clashes = checker.acknowledged_movements(facts)
         findings.add(clashes)
         accounts = await audit.accounts(CUSTOMERS) | await audit.accounts(MERCHANT)
         findings.add(check_totals(expected, accounts))
+        book.checked.accounts = len(expected.spent) + 1
 
-        checked = result.count_checked(facts, self._history)
-        checked.accounts = len(expected.spent) + 1
         merchant = [accounts[MERCHANT]]
         # Every payment has its entry here, so this is all of them, each exactly once.
-        checked.entries = await audit.check_entries(merchant, {}, moved, (), lambda: None)
+        steps = Steps("merchant", 1)
+        async with Progress(self._console, "checking", steps.describe):
+            book.checked.entries = await audit.check_entries(merchant, {}, moved, (), steps.one)
         refused = [key for key in facts.keys.values() if not any(key.stored())]
         steps = Steps("refused keys", len(refused))
         async with Progress(self._console, "checking", steps.describe):
             await audit.check_look_ups(refused, steps.one)
-        return checked
 
 
 def check_totals(expected: Expected, accounts: Mapping[str, wire.Account]) -> Iterator[Breach]:

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from loadgen.result import Result
+from loadgen.result import SOUND, Checked, Result
 
 
 def show(result: Result, console: Console) -> None:
@@ -29,22 +29,27 @@ def show(result: Result, console: Console) -> None:
             " they were due, dropped ones were never sent.[/]"
         )
     for name, value in result.notes.items():
-        console.print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+        console.print(f"{name}: {value:,}")
     for item in result.evidence:
         console.print(f"[red]breach: {item['rule']}[/]")
         console.print(json.dumps(item, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
-    checked = result.checked
-    console.print(
+    console.print(_checked(result.checked))
+    colour = "green" if result.verdict == SOUND else "red"
+    why = ", ".join(f"{rule} {count:,}" for rule, count in result.breaches.items())
+    if result.checked.not_checked is not None:
+        why = "; ".join(filter(None, (why, result.checked.not_checked)))
+    console.print(f"[{colour}]verdict: {result.verdict}[/] (seed {result.seed})")
+    if why:
+        console.print(why, markup=False, soft_wrap=True)
+
+
+def _checked(checked: Checked) -> str:
+    return (
         f"Checked: {checked.payments:,} payments, {checked.replays:,} replays,"
         f" {checked.refusals:,} refusals, {checked.conflicts:,} conflicts,"
         f" {checked.entries:,} entries of {checked.accounts:,} accounts, {checked.reads:,} reads,"
-        f" verify_ledger {'run' if checked.verify_ledger else 'not run (no --dsn)'}."
+        f" verify_ledger {'run' if checked.verify_ledger else 'not run (see --dsn)'}."
     )
-    if result.verdict == "sound":
-        console.print(f"[green]verdict: sound[/] (seed {result.seed})")
-    else:
-        counts = ", ".join(f"{rule} {count:,}" for rule, count in result.breaches.items())
-        console.print(f"[red]verdict: {result.verdict}[/] (seed {result.seed}): {counts}")
 
 
 def write(result: Result, path: Path) -> None:

@@ -1,19 +1,25 @@
-"""What a run came to: the figures, the verdict, and the evidence against a broken one."""
+"""What a run came to: its figures, its verdict, and the evidence against a broken one."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from loadgen.audit import Findings
-from loadgen.checker import Breach, Facts
-from loadgen.history import History, Outcome, Record
-from loadgen.latency import Percentiles
+from loadgen import evidence
+from loadgen.audit import AuditFailed, Findings
+from loadgen.checker import Facts
+from loadgen.client import Client
+from loadgen.database import CannotVerify, verify_ledger
+from loadgen.history import History, Outcome
+from loadgen.latency import Latencies, Percentiles
 from loadgen.pacing import Pace
+from loadgen.target import Target, TargetUnknown
 
-SHOWN_BREACHES = 5
-SHOWN_ATTEMPTS = 40
+SOUND, BROKEN, UNCHECKED = "sound", "broken", "unchecked"
 
 
 class Checked(msgspec.Struct):
@@ -31,6 +37,8 @@ class Checked(msgspec.Struct):
     reads: int = 0
     accounts: int = 0
     verify_ledger: bool = False
+    not_checked: str | None = None
+    """Why the checks did not come to their end."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -49,74 +57,79 @@ class Result(msgspec.Struct, kw_only=True):
     checked: Checked
     breaches: dict[str, int]
     evidence: list[dict[str, Any]]
-    notes: dict[str, int | str] = {}
+    notes: dict[str, int]
 
 
-def count_checked(facts: Facts, history: History) -> Checked:
-    """Count what the history acknowledges."""
-    checked = Checked()
-    for key in facts.keys.values():
-        outcomes = {stored.outcome for _, stored in key.stored()}
-        invalid = any(set(content.refused) - {"key_reused"} for content in key.contents.values())
-        checked.payments += Outcome.POSTED in outcomes
-        checked.refusals += Outcome.REJECTED in outcomes or (not outcomes and invalid)
-    for record in history:
-        checked.replays += record.replayed
-        checked.conflicts += record.outcome is Outcome.CONFLICT
-    return checked
+class Book:
+    """What is written down while a run or a replay goes on."""
 
+    def __init__(self) -> None:
+        self.history = History()
+        self.latencies = Latencies()
+        self.findings = Findings()
+        self.pace = Pace()
+        self.checked = Checked()
+        self._requests = 0
+        self._seconds = 0.0
 
-def verdict(findings: Findings) -> str:
-    """Say it in a word."""
-    return "sound" if findings.sound else "broken"
+    @contextmanager
+    def measuring(self, client: Client) -> Iterator[None]:
+        """Count the requests and the time of what is done inside."""
+        requests, start = client.requests, time.perf_counter()
+        yield
+        self._requests = client.requests - requests
+        self._seconds = time.perf_counter() - start
 
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """What cannot be checked is written down too: then nothing is sound."""
+        try:
+            yield
+        except (AuditFailed, CannotVerify, TargetUnknown) as error:
+            self.checked.not_checked = str(error)
 
-def evidence(findings: Findings, history: History) -> list[dict[str, Any]]:
-    """Give the first breaches with every attempt under their keys, in words."""
-    shown = findings.breaches[:SHOWN_BREACHES]
-    attempts: dict[str, list[Record]] = {breach.key: [] for breach in shown if breach.key}
-    if attempts:
-        for record in history:
-            of_key = attempts.get(record.payment.key)
-            if of_key is not None and len(of_key) < SHOWN_ATTEMPTS:
-                of_key.append(record)
-    start = next(iter(history)).sent_at if len(history) else 0.0
-    return [_in_words(breach, attempts.get(breach.key or "", []), start) for breach in shown]
+    def count(self, facts: Facts) -> None:
+        """Count what the history acknowledges."""
+        checked = self.checked
+        for key in facts.keys.values():
+            outcomes = {stored.outcome for _, stored in key.stored()}
+            refused = {code for content in key.contents.values() for code in content.refused}
+            invalid = not outcomes and bool(refused - {"key_reused"})
+            checked.payments += Outcome.POSTED in outcomes
+            checked.refusals += Outcome.REJECTED in outcomes or invalid
+        for record in self.history:
+            checked.replays += record.replayed
+            checked.conflicts += record.outcome is Outcome.CONFLICT
 
+    async def verify_ledger(self, dsn: str | None, target: Target) -> None:
+        """Ask the database itself, when its DSN is given, or told by what runs here."""
+        if dsn := dsn or target.dsn():
+            self.findings.add(await verify_ledger(dsn))
+            self.checked.verify_ledger = True
 
-def _in_words(breach: Breach, attempts: list[Record], start: float) -> dict[str, Any]:
-    words: dict[str, Any] = {"rule": breach.rule, "says": breach.says}
-    if breach.key is not None:
-        words["key"] = breach.key
-    if breach.account is not None:
-        words["account"] = breach.account
-    words |= {name: _plain(value) for name, value in breach.evidence.items()}
-    if attempts:
-        words["attempts"] = [
-            {
-                "request": record.request,
-                "sent": f"{record.sent_at - start:.6f} s",
-                "done": None if record.done_at is None else f"{record.done_at - start:.6f} s",
-                "outcome": record.outcome.value,
-                "code": record.code,
-                "replayed": record.replayed,
-                "body": record.payment.body.decode(errors="backslashreplace"),
-                "answer": _plain(record.answer),
-            }
-            for record in attempts
-        ]
-    return words
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
-    elif isinstance(value, msgspec.Struct):
-        value = msgspec.structs.asdict(value)
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(item) for item in value]
-    return value
+    def close(
+        self, command: str, seed: int, options: msgspec.Struct, notes: Mapping[str, int]
+    ) -> Result:
+        """Draw the line and give the verdict."""
+        if not self.findings.sound:
+            verdict = BROKEN
+        elif self.checked.not_checked is not None:
+            verdict = UNCHECKED
+        else:
+            verdict = SOUND
+        return Result(
+            command=command,
+            verdict=verdict,
+            seed=seed,
+            options=msgspec.to_builtins(options),
+            seconds=self._seconds,
+            requests=self._requests,
+            requests_per_second=self._requests / self._seconds if self._seconds else 0.0,
+            pace=self.pace,
+            latencies_ms=self.latencies.percentiles(),
+            outcomes=dict(self.history.counts),
+            checked=self.checked,
+            breaches=dict(self.findings.counts),
+            evidence=evidence.in_words(self.findings.breaches, self.history),
+            notes=dict(notes),
+        )

@@ -11,17 +11,15 @@ from contextlib import contextmanager
 import msgspec
 from rich.console import Console
 
-from loadgen import checker, result, wire
+from loadgen import checker, wire
 from loadgen.accounts import Accounts, fund, open_accounts
-from loadgen.audit import Audit, Findings
+from loadgen.audit import Audit
 from loadgen.client import Client
-from loadgen.database import verify_ledger
-from loadgen.history import History
-from loadgen.latency import ALL, Latencies
+from loadgen.latency import ALL
 from loadgen.load import Load
-from loadgen.pacing import Pace, closed_model, open_model
+from loadgen.pacing import closed_model, open_model
 from loadgen.progress import Describe, Progress, Steps
-from loadgen.result import Checked, Result
+from loadgen.result import Book, Result
 from loadgen.schedule import Mix, Schedule
 from loadgen.settle import Settler
 from loadgen.target import Target
@@ -58,42 +56,23 @@ class Run:
         self._dsn = dsn
         self._console = console
         self._accounts = Accounts.of_run(options.run_id, options.accounts)
-        self._history = History()
-        self._latencies = Latencies()
-        self._findings = Findings()
-        self._pace = Pace()
+        self._book = Book()
 
     async def __call__(self) -> Result:
         """Open the accounts, load them, check, and give the result."""
-        options = self._options
+        options, book = self._options, self._book
         async with Client(self._target, options.ledger, options.clients) as client:
-            patient = Settler(client, self._history, lambda sent: sent + PATIENCE)
-            audit = Audit(patient, options.clients, self._findings)
+            patient = Settler(client, book.history, lambda sent: sent + PATIENCE)
+            audit = Audit(patient, options.clients, book.findings)
             await self._open(patient)
             before = await audit.accounts(self._accounts.prefix)
             await fund(patient, self._accounts.funding())
-            requests, start = client.requests, time.perf_counter()
-            await self._load(client)
-            requests, seconds = client.requests - requests, time.perf_counter() - start
-            checked = await self._check(audit, before)
-        if self._dsn is not None:
-            self._findings.add(await verify_ledger(self._dsn))
-            checked.verify_ledger = True
-        return Result(
-            command="run",
-            verdict=result.verdict(self._findings),
-            seed=options.seed,
-            options=msgspec.to_builtins(options),
-            seconds=seconds,
-            requests=requests,
-            requests_per_second=requests / seconds,
-            pace=self._pace,
-            latencies_ms=self._latencies.percentiles(),
-            outcomes=dict(self._history.counts),
-            checked=checked,
-            breaches=dict(self._findings.counts),
-            evidence=result.evidence(self._findings, self._history),
-        )
+            with book.measuring(client):
+                await self._load(client)
+            with book.checking():
+                await self._check(audit, before)
+                await book.verify_ledger(self._dsn, self._target)
+        return book.close("run", options.seed, options, {})
 
     async def _open(self, settler: Settler) -> None:
         documents = self._accounts.documents()
@@ -104,8 +83,8 @@ class Run:
     async def _load(self, client: Client) -> None:
         options = self._options
         end = time.perf_counter() + options.seconds + options.grace
-        settler = Settler(client, self._history, lambda _: end)
-        load = Load(settler, self._history, self._latencies, self._findings)
+        settler = Settler(client, self._book.history, lambda _: end)
+        load = Load(settler, self._book)
         schedule = Schedule(options.seed, self._accounts, options.mix)
         with _stopped_by_interrupt() as stop:
             async with Progress(self._console, "load", self._speedometer(client)):
@@ -113,7 +92,7 @@ class Run:
                     await open_model(
                         schedule,
                         load.perform,
-                        self._pace,
+                        self._book.pace,
                         stop,
                         rate=options.rate,
                         seconds=options.seconds,
@@ -123,7 +102,7 @@ class Run:
                     await closed_model(
                         schedule,
                         load.perform,
-                        self._pace,
+                        self._book.pace,
                         stop,
                         clients=options.clients,
                         seconds=options.seconds,
@@ -137,24 +116,24 @@ class Run:
             now = (time.perf_counter(), client.requests)
             speed = (now[1] - last[1]) / (now[0] - last[0])
             last = now
-            so_far = self._latencies.of(ALL)
-            counts = self._history.counts
-            unknown = sum(count for label, count in counts.items() if label.startswith("unknown"))
+            so_far = self._book.latencies.of(ALL)
+            counts = self._book.history.counts
             return {
                 "requests/s": f"{speed:,.0f}",
-                "in flight": f"{self._pace.in_flight:,}",
+                "in flight": f"{self._book.pace.in_flight:,}",
                 "p50 ms": f"{so_far.p50:,.1f}",
                 "p99 ms": f"{so_far.p99:,.1f}",
                 "posted": f"{counts['posted']:,}",
                 "replayed": f"{counts['posted, replayed']:,}",
-                "unknown": f"{unknown:,}",
+                "unknown": f"{self._book.history.unknown():,}",
             }
 
         return describe
 
-    async def _check(self, audit: Audit, before: Mapping[str, wire.Account]) -> Checked:
-        findings = self._findings
-        facts = checker.gather(self._history)
+    async def _check(self, audit: Audit, before: Mapping[str, wire.Account]) -> None:
+        book, findings = self._book, self._book.findings
+        facts = checker.gather(book.history)
+        book.count(facts)
         findings.add(checker.check_facts(facts))
         moved, clashes = checker.acknowledged_movements(facts)
         findings.add(clashes)
@@ -165,18 +144,16 @@ class Run:
         findings.add(checker.check_conserved(before.values(), after.values()))
         for code, account in after.items():
             findings.add(checker.check_balance(before.get(code), account, moved.get(code, {})))
-        checked = result.count_checked(facts, self._history)
-        checked.accounts = len(after)
-        checked.reads = len(self._history.reads)
+        book.checked.accounts = len(after)
+        book.checked.reads = len(book.history.reads)
         steps = Steps("accounts", len(after))
         async with Progress(self._console, "checking", steps.describe):
-            checked.entries = await audit.check_entries(
-                after.values(), versions, moved, self._history.reads, steps.one
+            book.checked.entries = await audit.check_entries(
+                after.values(), versions, moved, book.history.reads, steps.one
             )
         steps = Steps("keys", len(facts.keys))
         async with Progress(self._console, "checking", steps.describe):
             await audit.check_look_ups(facts.keys.values(), steps.one)
-        return checked
 
 
 @contextmanager

@@ -94,25 +94,31 @@ class Stack:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 stdin=asyncio.subprocess.DEVNULL,
-                process_group=0,  # a Ctrl-C is ours: the verdict still needs the service
+                start_new_session=True,  # a Ctrl-C is ours: the verdict still needs the service
                 preexec_fn=_end_with_parent,
             )
-        deadline = time.monotonic() + START_SECONDS
-        async with aiohttp.ClientSession() as session:
-            while not await self._ready(session):
-                if self._process.returncode is not None:
-                    raise self._failed(f"it ended with exit code {self._process.returncode}")
-                if time.monotonic() > deadline:
-                    raise self._failed(f"it was not ready within {START_SECONDS:.0f} s")
-                await asyncio.sleep(0.05)
+        await self._wait_until_ready(self._process)
 
-    async def _ready(self, session: aiohttp.ClientSession) -> bool:
-        try:
-            url = read_running(self.state_dir).url
-            async with session.get(f"{url}/readyz") as response:
-                return response.status == 200
-        except (TargetUnknown, aiohttp.ClientError, OSError):
-            return False
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        answer = "it wrote no running.json"
+        async with aiohttp.ClientSession() as session:
+            while True:
+                if process.returncode is not None:
+                    raise self._failed(f"it ended with exit code {process.returncode}")
+                if time.monotonic() > deadline:
+                    raise self._failed(f"not ready within {START_SECONDS:.0f} s: {answer}")
+                try:
+                    url = read_running(self.state_dir).url
+                    async with session.get(f"{url}/readyz") as response:
+                        if response.status == 200:
+                            return
+                        answer = f"/readyz answers {await response.text()}"
+                except TargetUnknown:
+                    pass
+                except (aiohttp.ClientError, OSError) as error:
+                    answer = f"/readyz: {error}"
+                await asyncio.sleep(0.1)
 
     def _failed(self, why: str) -> StackFailed:
         self.keep = True

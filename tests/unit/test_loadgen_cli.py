@@ -88,12 +88,14 @@ def test_a_run_that_cannot_be_judged_ends_with_2(capsys: pytest.CaptureFixture[s
 
 
 def test_a_database_that_cannot_be_asked_is_no_sound_end(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    result = tmp_path / "result.json"
     with elsewhere(FakeLedger()) as url:
         given = ["--url", url, "--key", KEY, "--dsn", "postgresql://nobody@127.0.0.1:1/none"]
-        assert main(["run", *SHORT, "--seconds", "0.2", *given]) == 2
-    assert "verify_ledger" in capsys.readouterr().err
+        assert main(["run", *SHORT, "--seconds", "0.2", "--json", str(result), *given]) == 2
+    assert json.loads(result.read_text())["verdict"] == "unchecked"
+    assert "verdict: unchecked" in capsys.readouterr().out
 
 
 def test_shares_that_cannot_be_met_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:

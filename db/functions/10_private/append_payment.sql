@@ -1,6 +1,6 @@
--- Claims the key, then writes everything a posted payment is. If another transaction has the key
--- (waiting for it if it is still running), nothing is written and the result is false. The
--- accounts are locked, so versions and balances are ours to give.
+-- Claims the key and writes everything a posted payment is, in one statement: the key decides. If
+-- another transaction has it (waiting for it if it is still running), nothing is written and the
+-- result is false. The accounts are locked, so versions and balances are ours to give.
 create or replace function ledger_private.append_payment(
   p_ledger_id int,
   p_idem_key text,
@@ -18,40 +18,38 @@ returns boolean
 language plpgsql
 volatile
 as $$
-declare
-  v_account ledger_private.locked_account;
 begin
-  insert into ledger.idempotency_keys
-    (ledger_id, key, fingerprint, payment_id, render_version, created_at)
-  values
-    (p_ledger_id, p_idem_key, p_fingerprint, p_payment_id, 1, p_posted_at)
-  on conflict do nothing;
-  if not found then
-    return false;
-  end if;
-
-  insert into ledger.payments
-    (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at, feed_epoch)
-  values
-    (p_ledger_id, p_payment_id, p_kind, p_description, p_metadata, p_effective_at, p_posted_at,
-     (select max(feed_epoch) from ledger.feed_epochs));
-
+  with claimed as (
+    insert into ledger.idempotency_keys
+      (ledger_id, key, fingerprint, payment_id, render_version, created_at)
+    values
+      (p_ledger_id, p_idem_key, p_fingerprint, p_payment_id, 1, p_posted_at)
+    on conflict do nothing
+    returning payment_id
+  ),
+  payment as (
+    insert into ledger.payments
+      (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at, feed_epoch)
+    select
+      p_ledger_id, payment_id, p_kind, p_description, p_metadata, p_effective_at, p_posted_at,
+      (select max(feed_epoch) from ledger.feed_epochs)
+    from claimed
+  ),
+  balances as (
+    update ledger.accounts a
+    set balance = l.balance, held = l.held, version = l.version
+    from claimed, unnest(p_accounts) l
+    where a.ledger_id = p_ledger_id
+      and a.account_id = l.account_id
+  )
   insert into ledger.ledger_entries
     (ledger_id, account_id, version, payment_id, posting_no,
      amount, held, balance_after, held_after)
   select
-    p_ledger_id, account_id, version, p_payment_id, posting_no,
-    amount, held, balance_after, held_after
-  from unnest(p_entries);
+    p_ledger_id, e.account_id, e.version, c.payment_id, e.posting_no,
+    e.amount, e.held, e.balance_after, e.held_after
+  from claimed c, unnest(p_entries) e;
 
-  -- One by one and by primary key: a join could be planned as a scan of all accounts.
-  foreach v_account in array p_accounts loop
-    update ledger.accounts
-    set balance = v_account.balance, held = v_account.held, version = v_account.version
-    where ledger_id = p_ledger_id
-      and account_id = v_account.account_id;
-  end loop;
-
-  return true;
+  return found;
 end
 $$;

@@ -17,8 +17,10 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
--- A plan made while a table was empty must not scan it for ever, nor be made anew at every call.
+-- Plans are made once a session, look rows up by key and never scan, whatever the tables hold.
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare

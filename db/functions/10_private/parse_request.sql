@@ -15,6 +15,11 @@ begin
     return v_request;
   end if;
 
+  -- First, as a wrong key takes precedence over whatever else is wrong.
+  if jsonb_typeof(p_item -> 'idempotency_key') = 'string' then
+    v_request.idem_key := p_item ->> 'idempotency_key';
+  end if;
+
   for v_field in select jsonb_object_keys(p_item) loop
     v_request.problem := case
       when v_field not in (
@@ -33,7 +38,6 @@ begin
     end if;
   end loop;
 
-  v_request.idem_key := p_item ->> 'idempotency_key';
   v_request.description := p_item ->> 'description';
   v_request.metadata := coalesce(p_item -> 'metadata', '{}');
   v_request.effective_at := ledger_private.parse_time(p_item ->> 'effective_at');

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -9,6 +11,7 @@ from aiohttp import web
 from service.api import accounts, health, ledgers, payments
 from service.api.access import Access
 from service.api.boundary import boundary
+from service.api.expiring import Expiring
 from service.api.logs import AccessLogger, access_logger
 from service.api.resources import ACCESS, GATEWAY, POSTER, READINESS
 from service.database.connections import create_pool
@@ -19,10 +22,16 @@ from service.ledger.readiness import Readiness
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from service.ledger.carrier import Pool
     from service.settings import Settings
 
 # The driver's own limit for a statement. Ours comes first, at the deadline: see service.ledger.
 _BEYOND_DEADLINE_SECONDS = 5.0
+
+# Anybody may ask whether the service is ready: the database is looked at this often at most.
+_READINESS_SECONDS = 1.0
+
+_CLOSE_SECONDS = 5.0
 
 # Whatever runs the application: how its connections behave.
 _CONNECTIONS = {
@@ -62,30 +71,37 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
     """Pools, apart for payments and for reads, and what works on them."""
     if settings.dsn is None:
         raise ValueError("settings.dsn: the service needs a database")
-    dsn = settings.dsn
-    deadline_seconds = settings.deadline_seconds
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
-        command_seconds = deadline_seconds + _BEYOND_DEADLINE_SECONDS
         async with (
-            await create_pool(
-                dsn,
-                size=settings.pool_size,
-                application_name="payledger payments",
-                command_seconds=command_seconds,
-            ) as writing,
-            await create_pool(
-                dsn,
-                size=settings.pool_size,
-                application_name="payledger reads",
-                command_seconds=command_seconds,
-            ) as reading,
+            _pool(settings, "payledger payments") as writing,
+            _pool(settings, "payledger reads") as reading,
         ):
-            gateway = Gateway(writing, reading, deadline_seconds=deadline_seconds)
+            gateway = Gateway(writing, reading, deadline_seconds=settings.deadline_seconds)
+            readiness = Readiness(reading)
             app[GATEWAY] = gateway
-            app[POSTER] = Poster(gateway, deadline_seconds=deadline_seconds)
+            app[POSTER] = Poster(gateway, deadline_seconds=settings.deadline_seconds)
             app[ACCESS] = Access(gateway)
-            app[READINESS] = Readiness(reading)
+            app[READINESS] = Expiring(
+                lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
+            )
             yield
 
     return resources
+
+
+@asynccontextmanager
+async def _pool(settings: Settings, name: str) -> AsyncIterator[Pool]:
+    """A pool that is closed in the end, by force if it must be."""
+    pool = await create_pool(
+        settings.dsn or "",
+        size=settings.pool_size,
+        application_name=name,
+        command_seconds=settings.deadline_seconds + _BEYOND_DEADLINE_SECONDS,
+    )
+    try:
+        yield pool
+    finally:
+        with suppress(TimeoutError):  # what was still open has then been ended
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await pool.close()

@@ -36,31 +36,33 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     """Gives every request an id, and every exception an answer."""
     request_id = request.headers.get(REQUEST_ID, "")
     if not _REQUEST_ID_FORM.fullmatch(request_id):
-        request_id = f"{_process}-{next(_numbers)}"
+        request_id = _new_request_id()
     try:
         response = await handler(request)
     except Problem as exc:
         response = answers.problem(exc)
     except web.HTTPException as exc:
-        response = _page(exc)
+        response = _page(exc, request_id)
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        log_defect(exc, request_id)
-        response = answers.problem(Problem("internal_error"))
+        response = _defect(exc, request_id)
     response.headers[REQUEST_ID] = request_id
     return response
 
 
-def log_defect(exc: BaseException | None, request_id: str | None) -> None:
+def _new_request_id() -> str:
+    return f"{_process}-{next(_numbers)}"
+
+
+def _defect(exc: BaseException | None, request_id: str) -> web.Response:
     """Logs where it happened, and not its text, which may quote keys or bodies."""
-    logger.error(
-        "defect",
-        extra={"request_id": request_id, "exception": describe(exc) if exc else None},
-    )
+    place = describe(exc) if exc is not None else None
+    logger.error("defect", extra={"request_id": request_id, "exception": place})
+    return answers.problem(Problem("internal_error"))
 
 
-def _page(exc: web.HTTPException) -> web.Response:
+def _page(exc: web.HTTPException, request_id: str) -> web.Response:
     match exc:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(exc.allowed_methods))
@@ -73,8 +75,7 @@ def _page(exc: web.HTTPException) -> web.Response:
             return answers.problem(Problem("expectation_failed"))
         case web.HTTPNotFound():
             return answers.problem(Problem("not_found"))
-    log_defect(exc, None)
-    return answers.problem(Problem("internal_error"))
+    return _defect(exc, request_id)
 
 
 class Runner(web.AppRunner):
@@ -110,12 +111,13 @@ class _Connection(web.RequestHandler):
         """Answers what never reached a handler: a request that is not HTTP."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way: another one cannot follow")
+        request_id = _new_request_id()
         if status >= 500:
-            log_defect(exc, None)
-            response = answers.problem(Problem("internal_error"))
+            response = _defect(exc, request_id)
         else:
             logger.debug("not HTTP", extra={"exception": type(exc).__name__})
             response = answers.problem(Problem("request_malformed"))
+        response.headers[REQUEST_ID] = request_id
         response.force_close()
         return response
 
@@ -124,5 +126,7 @@ class _Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Replaces a page that was raised before any middleware (a bad Expect header)."""
         if isinstance(resp, web.HTTPException):
-            resp = _page(resp)
+            request_id = _new_request_id()
+            resp = _page(resp, request_id)
+            resp.headers[REQUEST_ID] = request_id
         return await super().finish_response(request, resp, start_time)

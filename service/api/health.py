@@ -18,7 +18,7 @@ async def livez(_request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """200 when payments can be posted; otherwise 503, and why."""
-    checks = await request.app[READINESS].check()
+    checks = await request.app[READINESS].get(None)
     ready = all(check.ok for check in checks)
     document = {
         "status": "ready" if ready else "not_ready",

@@ -29,25 +29,29 @@ _REPLAYED = "Idempotent-Replayed"
 
 async def post_payment(request: web.Request) -> web.Response:
     """201 when posted, first and replay alike."""
+    poster = request.app[POSTER]
+    deadline = poster.deadline()
     ledger_id = await request.app[ACCESS].admit(request, "write")
     check_type(request)
     body = await read_body(request, BODY_LIMIT)
     idem_key = header_key(request)
     check_json(body)
     payment = read_payment(body, idem_key)
-    result = await request.app[POSTER].post_payment(payment, idem_key, ledger_id)
+    result = await poster.post_payment(payment, idem_key, ledger_id, deadline)
     return _answer(request, result, 201)
 
 
 async def post_payments(request: web.Request) -> web.Response:
     """200, with what each payment would have been answered by itself."""
+    poster = request.app[POSTER]
+    deadline = poster.deadline()
     ledger_id = await request.app[ACCESS].admit(request, "write")
     check_type(request)
     body = await read_body(request, BATCH_BODY_LIMIT)
     if IDEMPOTENCY_KEY in request.headers:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
-    results = await request.app[POSTER].post_payments(read_batch(body), ledger_id)
+    results = await poster.post_payments(read_batch(body), ledger_id, deadline)
     return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
 
 

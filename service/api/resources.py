@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.api.access import Access
+from service.api.expiring import Expiring
 from service.ledger.gateway import Gateway
 from service.ledger.poster import Poster
-from service.ledger.readiness import Readiness
+from service.ledger.readiness import Check
 
 ACCESS = web.AppKey("access", Access)
 GATEWAY = web.AppKey("gateway", Gateway)
 POSTER = web.AppKey("poster", Poster)
-READINESS = web.AppKey("readiness", Readiness)
+READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)

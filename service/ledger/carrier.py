@@ -41,7 +41,7 @@ _SERVER_UNFIT = ("53", "57014", "58", "25006")
 # What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
 _COMMITTED_LOCALLY = "01000"
 
-_NO_CONNECTION = (
+NO_CONNECTION = (
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -108,7 +108,7 @@ class Carrier:
             began_at = loop.time()
             try:
                 connection = await self._pool.acquire(timeout=last_begin - began_at)
-            except _NO_CONNECTION as exc:
+            except NO_CONNECTION as exc:
                 failure = _Failure(exc, doubtful=False, retry=True)
             else:
                 try:

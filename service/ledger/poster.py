@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from service.ledger.gateway import Gateway, Json, PaymentResult
 
 
-# How much of its time a request waits for an earlier one with its key. The rest must do for asking
-# the database, and the earlier one must not end first just because it began first.
-_PATIENCE = 0.8
+# The part of its time that a request does not spend on waiting for an earlier one with its key.
+# What is left must do for asking the database, and the earlier one, which has the earlier
+# deadline, must not always end first.
+_RESERVE = 0.2
 
 
 class Payment(NamedTuple):
@@ -44,14 +45,16 @@ class Poster:
         self._deadline_seconds = deadline_seconds
         self._keys = KeysInWork()
 
+    def deadline(self) -> float:
+        """When a request that begins now must be answered: a time of the running loop."""
+        return asyncio.get_running_loop().time() + self._deadline_seconds
+
     async def post_payment(
-        self, payment: Payment | Element, idem_key: str, ledger_id: int
+        self, payment: Payment | Element, idem_key: str, ledger_id: int, deadline: float
     ) -> PaymentResult:
         """Raises Problem: idempotency_key_in_use, overloaded, not_attempted or outcome_unknown."""
-        now = asyncio.get_running_loop().time()
-        deadline = now + self._deadline_seconds
         key = (ledger_id, idem_key)
-        if not await self._keys.enter(key, now + _PATIENCE * self._deadline_seconds):
+        if not await self._keys.enter(key, deadline - _RESERVE * self._deadline_seconds):
             raise Problem("idempotency_key_in_use")
         try:
             if isinstance(payment, Element):
@@ -71,7 +74,8 @@ class Poster:
         finally:
             self._keys.leave(key)
 
-    async def post_payments(self, payments: Json, ledger_id: int) -> list[PaymentResult]:
+    async def post_payments(
+        self, payments: Json, ledger_id: int, deadline: float
+    ) -> list[PaymentResult]:
         """A JSON array of payments with their keys; the results in its order."""
-        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
         return await self._gateway.post_payments(payments, ledger_id, deadline)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import asyncpg
 
 from service.database.migrations import pending
+from service.ledger.carrier import NO_CONNECTION
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -41,7 +42,7 @@ class Readiness:
                     return await self._look(connection)
                 finally:
                     await self._pool.release(connection, timeout=1)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except NO_CONNECTION:
             return [Check("database", ok=False, detail="cannot be reached, or does not answer")]
 
     async def _look(self, connection: Connection) -> list[Check]:

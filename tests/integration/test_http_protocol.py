@@ -84,6 +84,7 @@ async def test_what_is_not_http_is_answered_as_a_problem_and_not_quoted(
     status, headers, body = await raw(url, MALFORMED[what])
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert json.loads(body)["code"] == "request_malformed"
+    assert headers["X-Request-Id"]
     assert SECRET not in body.decode() + "".join(lines)
 
 
@@ -403,15 +404,20 @@ async def test_a_function_that_is_not_the_released_one_makes_it_unready(
     )
     set_checksum = "update ledger_private.function_files set checksum = $2 where path = $1"
     await admin.execute(set_checksum, name, "another")
-    try:
+
+    async def told() -> bool:
         answer = await api.request("GET", "/readyz")
+        migrations = answer.json["checks"]["migrations"]
+        if migrations["ok"]:
+            return False
+        assert (answer.status, answer.json["status"]) == (503, "not_ready")
+        assert migrations["detail"] == f"db/functions/{name}: not applied as it is"
+        return True
+
+    try:
+        await until(told, "it is told")
     finally:
         await admin.execute(set_checksum, name, checksum)
-    assert (answer.status, answer.json["status"]) == (503, "not_ready")
-    assert answer.json["checks"]["migrations"] == {
-        "ok": False,
-        "detail": f"db/functions/{name}: not applied as it is",
-    }
 
 
 async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it_was(
@@ -440,3 +446,18 @@ async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it
                 return answer[0] == 200
 
             await until(ready, "it is ready again")
+
+
+async def test_a_database_that_does_not_answer_makes_it_unready_in_time(
+    settings: Settings, server_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ledger.readiness._SECONDS", 0.2)
+    async with Wire(*server_address) as wire:
+        assert settings.dsn is not None
+        dsn = settings.dsn.replace(f":{server_address[1]}/", f":{wire.port}/")
+        async with serving(replace(settings, dsn=dsn)) as (url, _):
+            wire.swallow_answers()
+            async with asyncio.timeout(3):
+                status, _, body = await raw(url, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (status, json.loads(body)["status"]) == (503, "not_ready")
+            wire.hear_again()

@@ -45,7 +45,7 @@ as $$
       else jsonb_build_object(
         'code', e.code,
         'posting_no', c.posting_no,
-        'account', left(c.code, 200),
+        'account', case when e.code <> 'currency_malformed' then left(c.code, 200) end,
         'currency',
           case when e.code in ('currency_malformed', 'currency_mismatch') then left(c.currency, 200) end,
         'account_currency',

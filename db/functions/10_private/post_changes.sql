@@ -44,6 +44,9 @@ begin
   v_decision := ledger_private.apply_changes(p_ledger_id, p_changes, v_accounts);
   if v_decision.problem is not null then
     v_refusal := ledger_private.refusal(v_decision.problem);
+    if v_refusal.code in ('account_code_malformed', 'currency_malformed') then
+      return v_refusal;
+    end if;
     if v_refusal.outcome <> 'rejected' then
       -- Not stored; but a key that already has an outcome answers with it.
       v_stored := ledger_private.stored_outcome(p_ledger_id, p_idem_key, v_fingerprint);

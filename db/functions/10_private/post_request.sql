@@ -14,7 +14,11 @@ declare
   v_codes text[];
   v_changes ledger_private.change[];
 begin
-  v_problem := coalesce(ledger_private.key_problem(p_request.idem_key), p_request.problem);
+  v_problem := case
+    -- Why no key could be read says more than that it is missing.
+    when p_request.problem ->> 'field' in ('payment', 'idempotency_key') then p_request.problem
+    else coalesce(ledger_private.key_problem(p_request.idem_key), p_request.problem)
+  end;
   foreach v_posting in array coalesce(p_request.postings, '{}') loop
     v_problem := coalesce(
       v_problem,

@@ -28,11 +28,18 @@ declare
 begin
   v_problem := coalesce(
     ledger_private.key_problem(p_idem_key),
-    ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency),
+    ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency, p_forms => false),
     ledger_private.content_problem(p_description, p_metadata, p_effective_at)
   );
   if v_problem is not null then
-    return ledger_private.refusal(v_problem);
+    -- A malformed code or currency takes precedence over malformed content.
+    return ledger_private.refusal(
+      coalesce(
+        ledger_private.key_problem(p_idem_key),
+        ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency),
+        v_problem
+      )
+    );
   end if;
 
   return ledger_private.post_changes(

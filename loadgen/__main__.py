@@ -133,7 +133,7 @@ def _add_run(commands: Any) -> None:
     parser.set_defaults(command=_run_command)
     _add_target(parser)
     parser.add_argument("--ledger", default="main", metavar="NAME")
-    _add_load(parser, seconds=20.0)
+    _add_load(parser, model="open")
 
 
 def _add_replay(commands: Any) -> None:
@@ -160,7 +160,8 @@ def _add_replay(commands: Any) -> None:
 def _add_demo(commands: Any) -> None:
     parser = commands.add_parser("demo", help="run a payledger of its own for 20 s, and judge it")
     parser.set_defaults(command=_demo_command, ledger="main")
-    _add_load(parser, seconds=20.0)
+    # As fast as the machine is: a fixed rate would be too much for some.
+    _add_load(parser, model="closed")
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -171,17 +172,20 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_load(parser: argparse.ArgumentParser, seconds: float) -> None:
+def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
     add = parser.add_argument
-    add("--model", choices=("open", "closed"), default="open", help="open: constant arrival rate")
+    add(
+        "--model",
+        choices=("open", "closed"),
+        default=model,
+        help=f"open: constant arrival rate; closed: each client waits for its answer ({model})",
+    )
     add(
         "--rate", type=_positive, default=1000.0, metavar="N", help="open: arrivals a second (1000)"
     )
     add("--clients", type=_count, default=64, metavar="N", help="clients, open: connections (64)")
-    add("--seconds", type=_positive, default=seconds, metavar="S", help=f"length ({seconds:g})")
-    add(
-        "--grace", type=_positive, default=30.0, metavar="S", help="then until all is definite (30)"
-    )
+    add("--seconds", type=_positive, default=20.0, metavar="S", help="how long (20)")
+    add("--grace", type=_positive, default=30.0, metavar="S", help="more, to settle the rest (30)")
     add("--accounts", type=_accounts, default=1000, metavar="N", help="ordinary accounts (1000)")
     add("--seed", type=int, help="the same seed gives the same schedule; default: a random one")
     add("--run-id", type=_run_id, metavar="ID", help="in keys and accounts; default: the time")

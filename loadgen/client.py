@@ -17,10 +17,8 @@ from yarl import URL
 from loadgen.history import Answer, Payment
 from loadgen.target import Target
 
-REQUEST_TIMEOUT = 15.0
-"""Seconds after which a request that got no answer counts as lost."""
-
-_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
+"""How long to wait before an answer counts as lost; waiting for a free connection is no part."""
 
 
 class AnswerLost(Exception):
@@ -47,7 +45,7 @@ class Client:
             headers={"Authorization": f"Bearer {target.key}", "Content-Type": "application/json"},
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
             auto_decompress=False,
-            timeout=_TIMEOUT,
+            timeout=_timeout(ANSWER_SECONDS),
         )
         self.requests = 0
         self._urls: dict[str, URL] = {}
@@ -85,9 +83,9 @@ class Client:
     ) -> Reply:
         if give_up is None:
             return await self._exchange("POST", self._url(path), data=body, headers=headers)
-        timeout = aiohttp.ClientTimeout(total=give_up)
-        url = self._url(path)
-        return await self._exchange("POST", url, data=body, headers=headers, timeout=timeout)
+        return await self._exchange(
+            "POST", self._url(path), data=body, headers=headers, timeout=_timeout(give_up)
+        )
 
     async def _exchange(self, method: str, url: URL, **options: Any) -> Reply:
         self.requests += 1
@@ -126,6 +124,10 @@ class Client:
             if len(self._urls) < 100_000:
                 self._urls[path] = url
         return url
+
+
+def _timeout(answer: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=answer)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 from support.databases import Database
+from support.payments import Ledger
 from support.servers import Server, each_server, start_server
 
 if TYPE_CHECKING:
@@ -20,8 +22,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def database(server: Server) -> AsyncIterator[Database]:
-    """A fresh, migrated database of the test's own."""
+    """A fresh, migrated database of the test's own; for tests that change more than a ledger."""
     database = Database(server, server.new_database())
     yield database
     await database.close()
     server.postgres.drop_database(database.name)
+
+
+@pytest.fixture(scope="session")
+def shared_database(server: Server) -> str:
+    """One database for all tests that keep to a ledger of their own: no copying."""
+    return server.new_database()
+
+
+@pytest.fixture
+async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
+    """A new ledger; at the end of the test its books must be sound."""
+    database = Database(server, shared_database)
+    observer = await database.connect("postgres")
+    name = f"test-{secrets.token_hex(8)}"
+    ledger_id = await observer.fetchval("select ledger_id from ledger.create_ledger($1)", name)
+    yield Ledger(database, observer, ledger_id)
+    await database.close()
+    assert await database.breaches(ledger_id) == []

@@ -32,7 +32,8 @@ class ContainerPostgres:
     @staticmethod
     def problem() -> str | None:
         """Why no container can be started; None: nothing is in the way."""
-        import docker  # type: ignore[import-untyped]
+        import docker
+        import docker.errors
 
         try:
             client = docker.from_env(timeout=5)

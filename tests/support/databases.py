@@ -39,6 +39,20 @@ class Database:
         self.open.append(con)
         return con
 
+    async def breaches(self, ledger_id: int | None = None) -> list[str]:
+        """What is wrong with the books, by our own SQL and by the ledger's; empty when sound."""
+        async with self.connection("postgres") as con:
+            rows = await con.fetch(
+                "select breach, subject from tests.breaches"
+                " where ledger_id = coalesce($1, ledger_id)",
+                ledger_id,
+            )
+            if await con.fetchval("select to_regproc('ledger.verify_ledger')"):
+                rows += await con.fetch(
+                    "select breach, subject, detail from ledger.verify_ledger($1)", ledger_id
+                )
+        return [str(tuple(row)) for row in rows]
+
     async def close(self) -> None:
         """Close every connection, also those in a failed transaction or in the middle of one."""
         for con in self.open:

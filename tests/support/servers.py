@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("embedded", "container")
 TEMPLATE = "payledger_template"
+BREACHES = Path(__file__).parents[2] / "db" / "tests" / "_breaches.sql"
 
 # Throw-away data: nothing is flushed, nothing runs in the background.
 SETTINGS = {
@@ -79,6 +80,7 @@ class Server:
         self.postgres.create_database(TEMPLATE)
         run(migrate(self.postgres.dsn("payledger_migrator", TEMPLATE)))
         self.postgres.grant_roles()
+        self.sql(BREACHES.read_text(encoding="utf-8"), TEMPLATE)
 
     def new_database(self, template: str = TEMPLATE) -> str:
         """The name of a fresh copy."""

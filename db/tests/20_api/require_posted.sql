@@ -1,5 +1,5 @@
 begin;
-select plan(9 + (select count(*)::int from ledger.error_codes where outcome <> 'raised'));
+select plan(10 + (select count(*)::int from ledger.error_codes where outcome <> 'raised'));
 select tests.open_accounts();
 
 select is(

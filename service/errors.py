@@ -478,12 +478,6 @@ CATALOGUE: tuple[Definition, ...] = (
         "Post a correcting payment instead.",
         "Post a correcting payment instead.",
     ),
-    _sql(
-        "LG802", "entries_unbalanced", "raised", None,
-        "The entries do not belong to a payment and accounts, or do not sum to zero.",
-        "This is a defect of payledger, and nothing was written.",
-        "Report it: a defect, and nothing was written.",
-    ),
     # Trouble.
     _http(
         "not_attempted", "busy", 503,

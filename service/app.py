@@ -38,7 +38,6 @@ _CONNECTIONS = {
     "access_log": access_logger,
     "access_log_class": AccessLogger,
     "keepalive_timeout": 75.0,  # longer than the 60 s of common load balancers
-    "lingering_time": 2.0,  # for the rest of a body that was refused
 }
 
 

@@ -509,7 +509,7 @@ _DEFECT = BY_CODE["internal_error"]
 class Problem(Exception):
     """An answer other than success: a code of the catalogue and its values."""
 
-    __slots__ = ("code", "headers", "read", "values")
+    __slots__ = ("close", "code", "headers", "read", "values")
 
     def __init__(
         self,
@@ -517,12 +517,14 @@ class Problem(Exception):
         values: Values | None = None,
         *,
         read: bool = False,
+        close: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.values: Values = values or {}
         self.read = read  # what is wrong is named in the URL of a read
+        self.close = close  # the rest of the request cannot be told from the next one
         self.headers = headers or {}
 
 

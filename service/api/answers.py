@@ -36,4 +36,7 @@ def problem(problem: Problem) -> web.Response:
     headers = {"Content-Type": PROBLEM_JSON, **problem.headers}
     if answer.retry_after is not None:
         headers["Retry-After"] = str(answer.retry_after)
-    return web.Response(body=answer.body, status=answer.status, headers=headers)
+    response = web.Response(body=answer.body, status=answer.status, headers=headers)
+    if problem.close:
+        response.force_close()
+    return response

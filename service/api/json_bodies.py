@@ -67,9 +67,9 @@ async def read_body(request: web.Request, limit: int) -> bytes:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await _read_chunks(request, limit)
     except TimeoutError:
-        raise Problem("body_too_slow", headers={"Connection": "close"}) from None
+        raise Problem("body_too_slow", close=True) from None
     except (web.RequestPayloadError, HttpProcessingError):
-        raise Problem("request_malformed", headers={"Connection": "close"}) from None
+        raise Problem("request_malformed", close=True) from None
     if len(body) > limit:
         raise Problem("body_too_large", {"limit": limit})
     return body

@@ -15,7 +15,7 @@ from yarl import URL
 from service.api.logs import AccessLogger, JsonFormatter, TextFormatter, set_up_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     import asyncpg
     from http_support import Api
@@ -382,10 +382,26 @@ async def test_a_running_service_is_alive(api: Api) -> None:
     assert (answer.status, answer.json) == (200, {"status": "alive"})
 
 
+@pytest.fixture
+async def durable(admin: asyncpg.Connection) -> AsyncIterator[None]:
+    """The test servers flush nothing; for a while this one does."""
+    settings = ("fsync", "full_page_writes")
+    for name in settings:
+        await admin.execute(f"alter system set {name} = on")
+    await admin.execute("select pg_reload_conf()")
+    yield
+    for name in settings:
+        await admin.execute(f"alter system reset {name}")
+    await admin.execute("select pg_reload_conf()")
+
+
+@pytest.mark.usefixtures("durable")
 async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
-    answer = await api.request("GET", "/readyz")
-    assert answer.status == 200, answer.body
-    assert answer.json == {
+    async def ready() -> bool:
+        return (await api.request("GET", "/readyz")).status == 200
+
+    await until(ready, "it is ready")
+    assert (await api.request("GET", "/readyz")).json == {
         "status": "ready",
         "checks": {
             "database": {"ok": True, "detail": "answers"},
@@ -393,6 +409,23 @@ async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
             "installation": {"ok": True, "detail": "sound"},
         },
     }
+
+
+@pytest.mark.usefixtures("durable")
+async def test_a_database_that_may_forget_makes_it_unready(
+    api: Api, admin: asyncpg.Connection
+) -> None:
+    await admin.execute("alter system set fsync = off")
+    await admin.execute("select pg_reload_conf()")
+
+    async def told() -> bool:
+        answer = await api.request("GET", "/readyz")
+        return answer.status == 503 and answer.json["checks"]["installation"] == {
+            "ok": False,
+            "detail": "setting_unsafe: setting fsync",
+        }
+
+    await until(told, "it is told")
 
 
 async def test_a_function_that_is_not_the_released_one_makes_it_unready(
@@ -441,11 +474,12 @@ async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it
             assert status == 200
             wire.refusing = False
 
-            async def ready() -> bool:
-                answer = await raw(url, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-                return answer[0] == 200
+            async def answers() -> bool:
+                _, _, body = await raw(url, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+                ok: bool = json.loads(body)["checks"]["database"]["ok"]
+                return ok
 
-            await until(ready, "it is ready again")
+            await until(answers, "it is looked at again")
 
 
 async def test_a_database_that_does_not_answer_makes_it_unready_in_time(

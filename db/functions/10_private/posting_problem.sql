@@ -1,14 +1,11 @@
 -- What is malformed about a posting, as {"code", values}; null: nothing. In order of precedence.
--- Touches no table. Without p_forms, the form of codes and currencies is looked at only when
--- something else is wrong with the posting: an account that is found has a well-formed code and
--- currency, and account_problem looks at the form of what is not found.
+-- Touches no table.
 create or replace function ledger_private.posting_problem(
   p_posting_no int,
   p_from text,
   p_to text,
   p_amount numeric,
-  p_currency text,
-  p_forms boolean default true
+  p_currency text
 )
 returns jsonb
 language plpgsql
@@ -17,16 +14,6 @@ as $$
 declare
   v_code text;
 begin
-  if not p_forms
-    and p_from <> p_to
-    and p_amount > 0
-    and p_amount < 1e38
-    and p_amount = trunc(p_amount)
-    and p_currency is not null
-  then
-    return null;
-  end if;
-
   foreach v_code in array array[p_from, p_to] loop
     if not ledger_private.is_account_code(v_code) then
       return jsonb_build_object(

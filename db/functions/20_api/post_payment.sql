@@ -26,20 +26,28 @@ as $$
 declare
   v_problem jsonb;
 begin
-  v_problem := coalesce(
-    ledger_private.key_problem(p_idem_key),
-    ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency, p_forms => false),
-    ledger_private.content_problem(p_description, p_metadata, p_effective_at)
-  );
-  if v_problem is not null then
-    -- A malformed code or currency takes precedence over malformed content.
-    return ledger_private.refusal(
-      coalesce(
-        ledger_private.key_problem(p_idem_key),
-        ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency),
-        v_problem
-      )
+  -- Nearly every payment is well-formed and plain: one expression says so. The form of account
+  -- codes and the currency matters only if the accounts are not found.
+  if (
+    length(p_idem_key) between 1 and 255
+    and p_idem_key collate "C" !~ '[^!-~]'
+    and p_from <> p_to
+    and p_amount > 0
+    and p_amount < 1e38
+    and p_amount = trunc(p_amount)
+    and p_currency is not null
+    and p_description is null
+    and p_metadata = '{}'
+    and p_effective_at is null
+  ) is not true then
+    v_problem := coalesce(
+      ledger_private.key_problem(p_idem_key),
+      ledger_private.posting_problem(1, p_from, p_to, p_amount, p_currency),
+      ledger_private.content_problem(p_description, p_metadata, p_effective_at)
     );
+    if v_problem is not null then
+      return ledger_private.refusal(v_problem);
+    end if;
   end if;
 
   return ledger_private.post_changes(

@@ -133,19 +133,19 @@ async def test_an_exception_block_takes_back_its_payment(ledger: Ledger, first: 
     async with first.transaction():
         await first.execute(
             """
-            create function pg_temp.three(p_ledger int) returns void language plpgsql as $$
+            create function pg_temp.three(p_in int) returns void language plpgsql as $$
             begin
               begin
-                perform ledger.post_payment('k1', 'alice', 'bob', 7, 'USD', p_ledger_id => p_ledger);
+                perform ledger.post_payment('k1', 'alice', 'bob', 7, 'USD', p_ledger_id => p_in);
                 perform 1 / 0;
               exception when division_by_zero then null;
               end;
               begin
                 perform ledger.require_posted(
-                  ledger.post_payment('k2', 'alice', 'bob', 999, 'USD', p_ledger_id => p_ledger));
+                  ledger.post_payment('k2', 'alice', 'bob', 999, 'USD', p_ledger_id => p_in));
               exception when sqlstate 'LG503' then null;
               end;
-              perform ledger.post_payment('k3', 'alice', 'bob', 1, 'USD', p_ledger_id => p_ledger);
+              perform ledger.post_payment('k3', 'alice', 'bob', 1, 'USD', p_ledger_id => p_in);
             end
             $$
             """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -32,8 +33,7 @@ class ContainerPostgres:
     @staticmethod
     def problem() -> str | None:
         """Why no container can be started; None: nothing is in the way."""
-        import docker
-        import docker.errors
+        docker = importlib.import_module("docker")  # slow, rarely needed, and has no types
 
         try:
             client = docker.from_env(timeout=5)

@@ -85,7 +85,12 @@ class Ledger:
         """ledger.post_payments; USD unless said otherwise."""
         rows = await con.fetch(
             f"select {COLUMNS} from ledger.post_payments($1, $2, $3) order by item",
-            json.dumps([{"currency": "USD"} | payment for payment in payments]),
+            json.dumps(
+                [
+                    payment if "postings" in payment else {"currency": "USD"} | payment
+                    for payment in payments
+                ]
+            ),
             self.id,
             wait,
         )

@@ -241,15 +241,11 @@ def wrong_with_payment(
         (entry.posting_no, entry.account, entry.currency, int(entry.amount))
         for entry in document.entries
     )
-    if asked != done:
+    if asked != done:  # so what was done sums to zero: each posting asked for does
         yield "the entries are not the postings asked for"
-    sums: Counter[str] = Counter()
     for entry in document.entries:
-        sums[entry.currency] += int(entry.amount)
         if int(entry.balance_before) + int(entry.amount) != int(entry.balance_after):
             yield f"version {entry.version} of {entry.account} does not add up"
-    if any(sums.values()):
-        yield "the entries do not sum to zero"
 
 
 def _time(text: str) -> datetime:
@@ -348,10 +344,8 @@ def acknowledged_movements(facts: Facts) -> tuple[Moved, list[Breach]]:
 
 def posted_documents(facts: KeyFacts) -> Iterator[wire.PaymentDocument]:
     """Give the payments acknowledged under a key: one, unless something is wrong."""
-    seen = set()
     for _, stored in facts.stored():
-        if stored.outcome is Outcome.POSTED and stored.answer.body not in seen:
-            seen.add(stored.answer.body)
+        if stored.outcome is Outcome.POSTED:
             try:
                 yield wire.decode_payment(stored.answer.body)
             except msgspec.DecodeError:

@@ -107,6 +107,19 @@ def test_a_payment_its_replays_a_lost_answer_and_a_conflict_are_sound() -> None:
     assert story.rules() == set()
 
 
+def test_a_refusal_for_another_reason_than_money_needs_to_say_nothing_about_money() -> None:
+    full = Payment("k1", payment().body, ("balance_limit_exceeded",))
+    assert Story().call(full, problem(422, "balance_limit_exceeded")).rules() == set()
+
+
+def test_equal_answers_are_kept_once_and_counted() -> None:
+    story = Story().call(payment(), posted())
+    for _ in range(3):
+        story.call(payment(), posted(), replayed=True)
+    ((_, stored),) = the_only_key(story).stored()
+    assert (stored.times, stored.firsts) == (4, 1)
+
+
 def test_a_batch_item_without_headers_is_the_same_answer_as_a_single_call() -> None:
     item = Answer(201, posted().body)
     assert Story().call(payment(), item).call(payment(), posted(), replayed=True).rules() == set()

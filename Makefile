@@ -60,5 +60,7 @@ clean: ## remove caches and results; keeps the data and the environment
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment and the embedded database's data too
-	@[ ! -x $(BIN)/payledger ] || $(BIN)/payledger stop
+	@[ ! -x $(BIN)/payledger ] || { $(BIN)/payledger stop; $(BIN)/python -c \
+	  'from pathlib import Path; from service.embedded import EmbeddedPostgres; \
+	  EmbeddedPostgres(Path(".payledger")).remove_data()'; }
 	@rm -rf $(VENV) .payledger .cache

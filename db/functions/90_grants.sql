@@ -129,11 +129,11 @@ grant execute on function
 -- create_ledger is in the HTTP API, behind the scope admin.
 grant execute on function
   ledger.post_payment, ledger.post_compound_payment, ledger.post_payments, ledger.create_account,
-  ledger.create_ledger, ledger.find_api_key
+  ledger.create_ledger, ledger.find_api_key, ledger.check_installation
   to ledger_app;
 
 grant execute on function
-  ledger.maintain_partitions, ledger.purge_idempotency_keys
+  ledger.read_feed, ledger.feed_end, ledger.maintain_partitions, ledger.purge_idempotency_keys
   to ledger_relay, ledger_admin;
 
 grant select on
@@ -144,19 +144,13 @@ grant select on
 grant execute on function
   ledger.create_ledger, ledger.set_ledger_retention, ledger.create_currency, ledger.create_account,
   ledger.set_account_limits, ledger.set_account_status, ledger.create_api_key,
-  ledger.list_api_keys, ledger.revoke_api_key
+  ledger.list_api_keys, ledger.revoke_api_key, ledger.start_epoch
   to ledger_admin;
+
+grant execute on function ledger.verify_ledger, ledger.check_installation
+  to ledger_auditor, ledger_admin;
 
 -- /readyz compares these with the files the service came with.
 grant usage on schema ledger_private to ledger_app, ledger_admin;
 grant select on ledger_private.schema_migrations, ledger_private.function_files
   to ledger_app, ledger_admin;
-
-do $$
-begin
-  if to_regproc('ledger.read_feed') is not null then grant execute on function ledger.read_feed to ledger_relay, ledger_admin; end if;
-  if to_regproc('ledger.feed_end') is not null then grant execute on function ledger.feed_end to ledger_relay, ledger_admin; end if;
-  if to_regproc('ledger.start_epoch') is not null then grant execute on function ledger.start_epoch to ledger_admin; end if;
-  if to_regproc('ledger.verify_ledger') is not null then grant execute on function ledger.verify_ledger to ledger_auditor, ledger_admin; end if;
-  if to_regproc('ledger.check_installation') is not null then grant execute on function ledger.check_installation to ledger_app, ledger_auditor, ledger_admin; end if;
-end $$;

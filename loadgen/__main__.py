@@ -183,7 +183,7 @@ def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
     add(
         "--rate", type=_positive, default=1000.0, metavar="N", help="open: arrivals a second (1000)"
     )
-    add("--clients", type=_count, default=64, metavar="N", help="clients, open: connections (64)")
+    add("--clients", type=_count, default=64, metavar="N", help="closed: how many (64)")
     add("--seconds", type=_positive, default=20.0, metavar="S", help="how long (20)")
     add("--grace", type=_positive, default=30.0, metavar="S", help="more, to settle the rest (30)")
     add("--accounts", type=_accounts, default=1000, metavar="N", help="ordinary accounts (1000)")

@@ -19,6 +19,8 @@ from loadgen.target import Target
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
 """How long to wait before an answer counts as lost; waiting for a free connection is no part."""
+CONNECTIONS = 512
+"""At most so many at once: copies that race for a key must not wait for each other here."""
 
 
 class AnswerLost(Exception):
@@ -36,11 +38,11 @@ class Reply(msgspec.Struct, frozen=True):
 class Client:
     """One connection pool to one ledger of one payledger."""
 
-    def __init__(self, target: Target, ledger: str, connections: int) -> None:
+    def __init__(self, target: Target, ledger: str) -> None:
         self._target = target
         self._ledger = ledger
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections),
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Authorization": f"Bearer {target.key}", "Content-Type": "application/json"},
             skip_auto_headers=("User-Agent", "Accept-Encoding"),

@@ -84,7 +84,7 @@ class Replay:
         options, book = self._options, self._book
         purchases = read_purchases(Path(options.file))
         expected = Expected.of(purchases)
-        async with Client(self._target, options.ledger, options.clients) as client:
+        async with Client(self._target, options.ledger) as client:
             settler = Settler(client, book.history, lambda sent: sent + options.patience)
             audit = Audit(settler, options.clients, book.findings)
             await self._open(settler, expected)

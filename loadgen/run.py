@@ -61,7 +61,7 @@ class Run:
     async def __call__(self) -> Result:
         """Open the accounts, load them, check, and give the result."""
         options, book = self._options, self._book
-        async with Client(self._target, options.ledger, options.clients) as client:
+        async with Client(self._target, options.ledger) as client:
             patient = Settler(client, book.history, lambda sent: sent + PATIENCE)
             audit = Audit(patient, options.clients, book.findings)
             await self._open(patient)

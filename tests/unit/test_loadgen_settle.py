@@ -65,7 +65,7 @@ async def settling(
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     history = History()
     try:
-        async with Client(Target(url, "k"), "main", 4) as client:
+        async with Client(Target(url, "k"), "main") as client:
             yield Settler(client, history, lambda sent: sent + patience), history
     finally:
         script.over.set()
@@ -127,7 +127,7 @@ async def test_nobody_listening_is_unknown_too() -> None:
         pass
     history = History()
     # The port was just closed: connecting is refused.
-    async with Client(Target("http://127.0.0.1:1", "k"), "main", 4) as client:
+    async with Client(Target("http://127.0.0.1:1", "k"), "main") as client:
         settler = Settler(client, history, lambda sent: sent + 0.1)
         assert await settler.payment(PAYMENT) is None
     assert {record.code for record in history} == {"not_connected"}

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -74,6 +75,7 @@ class Server:
     label: str
     psql: Path
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    logins: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Make the template: migrated by the migrator's login, its roles granted."""
@@ -88,8 +90,20 @@ class Server:
         self.postgres.create_database(name, template)
         return name
 
+    def new_login(self, name: str, member_of: str | None = None) -> None:
+        """A login with no rights but those of one group. There is none twice: ask again freely."""
+        if name not in self.logins:
+            self.logins[name] = secrets.token_urlsafe(12)
+            self.sql(f"create role {name} login password '{self.logins[name]}'")
+            if member_of:
+                self.sql(f"grant {member_of} to {name}")
+
     def dsn(self, user: str, database: str) -> str:
-        return self.postgres.dsn(user, database)
+        if user not in self.logins:
+            return self.postgres.dsn(user, database)
+        dsn = urlsplit(self.postgres.dsn("postgres", database))
+        netloc = f"{user}:{self.logins[user]}@{dsn.hostname}:{dsn.port}"
+        return dsn._replace(netloc=netloc).geturl()
 
     def sql(self, sql: str, database: str = "postgres", user: str = "postgres") -> str:
         """Unaligned output of psql, by default as the superuser."""

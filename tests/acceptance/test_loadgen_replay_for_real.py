@@ -23,7 +23,7 @@ from loadgen.result import Result
 from loadgen.stack import processes_of
 from loadgen.target import TargetUnknown, find_target, read_running
 
-ROWS = 3_000
+ROWS = 1_500
 TOTAL = sum(n for n in range(1, ROWS + 1) if n % 100)
 PAYMENTS = ROWS - ROWS // 100
 
@@ -123,9 +123,9 @@ async def service(home: Path) -> AsyncIterator[Service]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Purchases of 200 customers; every hundredth costs nothing."""
+    """Purchases of 100 customers; every hundredth costs nothing."""
     path = tmp_path / "purchases.csv"
-    rows = (f"{n},{n % 200:05},1997-01-01,1,{n if n % 100 else 0}\n" for n in range(1, ROWS + 1))
+    rows = (f"{n},{n % 100:05},1997-01-01,1,{n if n % 100 else 0}\n" for n in range(1, ROWS + 1))
     path.write_text("purchase,customer,date,quantity,amount_minor\n" + "".join(rows))
     return path
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from service.embedded import list_postgres
 from support import servers
+
+from service.embedded import list_postgres
 
 if TYPE_CHECKING:
     from support.payments import Ledger

@@ -262,12 +262,14 @@ async def test_a_cancelled_payment_stores_nothing(ledger: Ledger, first: Connect
 async def test_rows_are_locked_in_the_order_of_their_ids_whatever_the_order_of_the_codes(
     ledger: Ledger, first: Connection, second: Connection
 ) -> None:
-    """One who waits for the first account holds none of the later ones."""
+    """One who waits for the account with the lowest id holds none of the others."""
+    await ledger.open("z-older", 500)
+    await ledger.open("a-newer", 500)
     stranger = await ledger.connect("postgres")
     async with stranger.transaction():
-        await stranger.execute(LOCK, ledger.id, "alice")
-        waiting = start(ledger.pay(first, "k", "dave", "alice", 1))
+        await stranger.execute(LOCK, ledger.id, "z-older")
+        waiting = start(ledger.pay(first, "k", "a-newer", "z-older", 1))
         await wait_until_blocked(ledger.observer, first, by=stranger)
         await second.execute("set lock_timeout = '1ms'")
-        assert (await ledger.pay(second, "k2", "carol", "dave", 1)).outcome == "posted"
+        assert (await ledger.pay(second, "k2", "alice", "a-newer", 1)).outcome == "posted"
     assert (await waiting).outcome == "posted"

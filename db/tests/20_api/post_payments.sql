@@ -1,5 +1,5 @@
 begin;
-select plan(34);
+select plan(39);
 select tests.open_accounts();
 
 -- Every outcome in one call, in input order
@@ -155,6 +155,12 @@ select is(
   'posted', 'A null description and effective_at are none'
 );
 select is_empty('select * from ledger.post_payments(''[]'')', 'No payments, no outcomes');
+select tests.raises(
+  format('select * from ledger.post_payments(%L)', payments),
+  '{"code": "payment_malformed", "field": "payments", "reason": "not an array"}',
+  format('Payments that are no array at all: %s', coalesce(payments, 'null'))
+)
+from unnest(array[null, 'null', '{}', '"x"', '5']) payments;
 select is(
   (
     select string_agg(body::text, ' ')

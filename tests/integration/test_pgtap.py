@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,16 @@ def test_every_file_takes_back_what_it_did(file: Path) -> None:
 def test_every_function_has_its_tests() -> None:
     functions = {path.relative_to(DB / "functions") for path in (DB / "functions").rglob("*/*.sql")}
     assert functions - set(FILES) == set()
+
+
+def test_every_code_of_the_catalogue_is_met_in_a_test() -> None:
+    """By its name or by its SQLSTATE."""
+    catalogue = (DB / "migrations" / "0003_error_codes.sql").read_text(encoding="utf-8")
+    codes = re.findall(r"\(\d{3}, '(\w+)', '\w+', '(LG\d{3})'", catalogue)
+    assert len(codes) > 40
+    paths = [*(DB / "tests").rglob("*.sql"), *(DB.parent / "tests" / "concurrency").glob("*.py")]
+    tests = "".join(path.read_text(encoding="utf-8") for path in paths)
+    assert [code for code, state in codes if code not in tests and state not in tests] == []
 
 
 def run_file(server: Server, database: str, file: Path) -> subprocess.CompletedProcess[str]:

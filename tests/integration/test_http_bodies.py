@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -242,6 +243,18 @@ async def test_a_chunked_body_of_unknown_length_is_counted(api: Api, path: str, 
         async with api.session.post(url, data=chunks(number), headers=headers) as response:
             document = await response.json(content_type=None)
         assert (response.status, document["code"]) == outcome
+
+
+async def test_a_chunked_body_is_refused_before_its_end(api: Api) -> None:
+    head = (
+        f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    endless = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
+    async with asyncio.timeout(5):
+        status, _, body = await raw(api.url, head.encode() + endless * 9)
+    assert (status, json.loads(body)["code"]) == (413, "body_too_large")
 
 
 async def test_a_large_announced_body_is_refused_before_it_is_sent(api: Api) -> None:

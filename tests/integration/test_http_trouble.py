@@ -163,7 +163,8 @@ async def test_an_answer_that_never_comes_leaves_the_outcome_unknown_until_a_ret
 ) -> None:
     key = fresh_key()
     wire.swallow_answers()
-    answer = await wired.pay(PAYMENT, key)
+    async with asyncio.timeout(3):  # the deadline is 2 s
+        answer = await wired.pay(PAYMENT, key)
     assert_told(answer, "outcome_unknown")
     wire.hear_again()
     retry = await wired.pay(PAYMENT, key)

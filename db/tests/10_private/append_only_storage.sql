@@ -1,0 +1,67 @@
+begin;
+select plan(4);
+
+select is_empty('select * from ledger_private.append_only_storage()', 'As installed');
+
+savepoint installed;
+alter table ledger.account_changes drop constraint account_changes_pkey;
+alter table ledger.idempotency_keys drop constraint idempotency_keys_pkey;
+alter table ledger.accounts drop constraint accounts_code_is_unique;
+alter table ledger.payments drop constraint payments_pkey;
+drop index ledger.ledger_entries_default_version_is_unique;
+select bag_eq(
+  'select * from ledger_private.append_only_storage()',
+  $$
+    select
+      'unique_index_missing' as problem, 'table ' || relation as subject,
+      jsonb_build_object(
+        'columns',
+        string_to_array(
+          case name
+            when 'payments' then 'ledger_id payment_id'
+            when 'ledger_entries' then 'ledger_id account_id version'
+            when 'accounts' then 'ledger_id code'
+            when 'idempotency_keys' then 'ledger_id key'
+            when 'account_changes' then 'ledger_id account_id change_id'
+          end,
+          ' '
+        )
+      ) as detail
+    from ledger_private.append_only_tables()
+    where name in ('payments', 'account_changes', 'idempotency_keys', 'accounts')
+      or relation = 'ledger.ledger_entries_default'::regclass
+  $$,
+  'What is unique has an index that says so, in every partition'
+);
+
+rollback to installed;
+alter table ledger.idempotency_keys drop constraint idempotency_keys_pkey;
+create unique index on ledger.idempotency_keys (ledger_id, key) where payment_id is not null;
+create unique index on ledger.idempotency_keys (ledger_id, lower(key));
+create unique index on ledger.idempotency_keys (ledger_id, key, created_at);
+create index on ledger.idempotency_keys (ledger_id, key);
+update pg_index set indisvalid = false
+where indexrelid = 'ledger.ledger_entries_default_version_is_unique'::regclass;
+select bag_eq(
+  'select subject from ledger_private.append_only_storage()',
+  $$values ('table ledger.idempotency_keys'), ('table ledger.ledger_entries_default')$$,
+  'Not so: of some rows, of other columns, not unique, not valid'
+);
+
+rollback to installed;
+alter table ledger.ledger_entries detach partition ledger.ledger_entries_default;
+alter table ledger.payments_default set unlogged;
+alter table ledger.accounts enable row level security;
+select bag_eq(
+  'select * from ledger_private.append_only_storage()',
+  $$
+    values
+      ('partition_detached', 'table ledger.ledger_entries_default', '{}'::jsonb),
+      ('table_not_logged', 'table ledger.payments_default', '{}'),
+      ('row_security', 'table ledger.accounts', '{}')
+  $$,
+  'Every row is kept and seen'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,51 @@
+-- Payments as read_feed gives them, with their entries as they are in a posted answer: by posting,
+-- the debit first. All ids are from p_low to p_high, so other partitions are not opened.
+create or replace function ledger_private.feed_payments(
+  p_ledger_ids int[],
+  p_payment_ids uuid[],
+  p_kinds text[],
+  p_posted_ats timestamptz[],
+  p_xids xid8[],
+  p_low uuid,
+  p_high uuid
+)
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_agg(
+      jsonb_build_object(
+        'ledger_id', p.ledger_id,
+        'payment_id', p.payment_id,
+        'kind', p.kind,
+        'posted_at', ledger_private.utc_text(p.posted_at),
+        'xid', p.xid,
+        'entries', (
+          select jsonb_agg(
+            jsonb_build_object(
+              'account_id', e.account_id,
+              'account', a.code,
+              'currency', a.currency,
+              'version', e.version,
+              'amount', e.amount::text,
+              'balance', e.balance_after::text,
+              'held', e.held_after::text
+            )
+            order by e.posting_no, e.amount
+          )
+          from ledger.ledger_entries e
+          join ledger.accounts a using (ledger_id, account_id)
+          where e.ledger_id = p.ledger_id
+            and e.payment_id = p.payment_id
+            and e.payment_id between p_low and p_high
+        )
+      )
+      order by p.place
+    )
+    from unnest(p_ledger_ids, p_payment_ids, p_kinds, p_posted_ats, p_xids)
+      with ordinality p (ledger_id, payment_id, kind, posted_at, xid, place)
+  );
+end
+$$;

@@ -1,4 +1,5 @@
-"""The README's commands, pasted as they stand into a folder where `make up` runs.
+"""The README's commands, pasted as they stand into a folder where `make up` runs; and the restore
+of docs/operations.md.
 
 The folder is a temporary one with a space in its path. It holds this repository's Makefile and
 programs; the only thing changed in a pasted line is the port, which has to be a free one.
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +26,7 @@ from service.embedded.processes import wait_until
 
 REPO = Path(__file__).parents[2]
 README = REPO / "README.md"
+OPERATIONS = REPO / "docs" / "operations.md"
 PRINTED_URL = "http://127.0.0.1:8080"
 START_SECONDS = 90.0
 
@@ -41,9 +44,9 @@ class Step:
     printed: str | None
 
 
-def steps() -> list[Step]:
+def steps(page: Path = README) -> list[Step]:
     found: list[Step] = []
-    for language, text in _BLOCK.findall(README.read_text(encoding="utf-8")):
+    for language, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if language in ("sh", "sql"):
             found.append(Step(language, text, None))
         else:
@@ -106,11 +109,27 @@ class Clone:
         assert wait_until(settled, START_SECONDS), self.said
         assert self.up.poll() is None, self.said
 
-    def run(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def as_superuser(self) -> dict[str, str]:
+        """What makes PostgreSQL's programs talk to the running server."""
+        cluster = EmbeddedPostgres(self.path / ".payledger")
+        path = f"{cluster.binaries.bin_dir}{os.pathsep}{os.environ['PATH']}"
+        server = urlsplit(cluster.dsn("postgres"))
+        return {
+            "PATH": path,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(server.port),
+            "PGUSER": "postgres",
+            "PGPASSWORD": server.password or "",
+        }
+
+    def run(
+        self, command: list[str], text: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=self.path,
-            env=self.environment(),
+            env=self.environment() | environment,
             input=text,
             capture_output=True,
             text=True,
@@ -118,9 +137,10 @@ class Clone:
             check=False,
         )
 
-    def shell(self, script: str) -> str:
+    def shell(self, script: str, **environment: str) -> str:
         """What a terminal shows; the first failing command fails the test."""
-        done = self.run(["bash", "-euo", "pipefail"], script.replace(PRINTED_URL, self.url))
+        here = script.replace(PRINTED_URL, self.url)
+        done = self.run(["bash", "-euo", "pipefail"], here, **environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -195,6 +215,22 @@ def test_a_retry_has_the_bytes_of_the_first_answer(clone: Clone) -> None:
     first, second = clone.shell(preamble(shells[0]) + shells[1]).splitlines()
     assert first == second
     assert '"payment_id"' in first
+
+
+def test_the_restore_that_operators_are_told_to_do_leaves_a_sound_ledger(clone: Clone) -> None:
+    clone.shell("".join(step.commands for step in steps() if step.language == "sh"))
+    (restore,) = (step.commands for step in steps(OPERATIONS) if step.language == "sh")
+    answer = clone.shell(restore, **clone.as_superuser)
+    assert [line.strip() for line in answer.splitlines() if line.strip().isdigit()] == ["2", "0"]
+
+    restored = (
+        "\\connect payledger_restored\n"
+        "select outcome, replayed from ledger.find_payment_by_key('deposit-1');\n"
+        "select problem, subject from ledger.check_installation();\n"
+    )
+    answer = clone.psql(restored)
+    assert "posted  | t" in answer
+    assert "(0 rows)" in answer
 
 
 def preamble(block: str) -> str:

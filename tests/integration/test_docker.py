@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 import yaml
+from embedded_support import each_server
 
 from service.database.migrations import migrate
 from service.embedded import EmbeddedPostgres
@@ -143,12 +144,14 @@ def test_the_image_gets_the_locked_versions_it_needs_and_no_others() -> None:
         pinned.select(lock, {"never-heard-of"})
 
 
-@pytest.fixture(scope="module")
-def bare() -> Iterator[EmbeddedPostgres]:
+@pytest.fixture(scope="module", params=each_server())
+def bare(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
     """A server as the image starts one: a superuser, and nothing of ours."""
     root = Path(tempfile.mkdtemp(prefix="payledger-docker-"))
     root.chmod(0o711)  # the server's user isn't root
-    postgres = EmbeddedPostgres(root / "state", settings={"shared_buffers": "64MB"})
+    postgres = EmbeddedPostgres(
+        root / "state", bin_dir=request.param.bin_dir, settings={"shared_buffers": "64MB"}
+    )
     try:
         postgres.start()
         postgres.run_sql("drop database payledger;")

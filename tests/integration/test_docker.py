@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from embedded_support import each_server
 
 from service.database.migrations import migrate

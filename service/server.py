@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.api.logs import AccessLogger
+from service.api.boundary import Runner
 
 if TYPE_CHECKING:
     import socket
@@ -37,7 +37,7 @@ async def serve(
     signals = [number for number in candidates if signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(app, access_log_class=AccessLogger, shutdown_timeout=shutdown_seconds)
+    runner = Runner(app, shutdown_timeout=shutdown_seconds)
     try:
         await runner.setup()
         await web.SockSite(runner, listener, backlog=BACKLOG).start()

@@ -31,7 +31,7 @@ begin
   end if;
   if p_type is null or p_type not in ('asset', 'liability', 'equity', 'income', 'expense') then
     perform ledger_private.raise_error(
-      jsonb_build_object('code', 'account_type_unknown', 'type', left(p_type, 200))
+      jsonb_build_object('code', 'account_type_unknown', 'account_type', left(p_type, 200))
     );
   end if;
   perform ledger_private.check_limits(p_min_balance, p_max_balance);

@@ -17,7 +17,7 @@ from (
     ($$1, '?', '$', 'x', 1, 0, '[]'$$, '{"code": "account_code_malformed", "account": "?"}'),
     ($$1, 'a', '$', 'x', 1, 0, '[]'$$, '{"code": "currency_malformed", "currency": "$"}'),
     ($$1, 'a', 'XYZ', 'x', 1, 0, '[]'$$, '{"code": "unknown_currency", "currency": "XYZ"}'),
-    ($$1, 'a', 'USD', 'x', 1, 0, '[]'$$, '{"code": "account_type_unknown", "type": "x"}'),
+    ($$1, 'a', 'USD', 'x', 1, 0, '[]'$$, '{"code": "account_type_unknown", "account_type": "x"}'),
     ($$1, 'a', 'USD', 'asset', 1, 0, '[]'$$,
       '{"code": "limits_invalid", "max_balance": "0", "min_balance": "1"}'),
     ($$1, 'a', 'USD', 'asset', 0, 0, '[]'$$, '{"code": "metadata_not_object"}')

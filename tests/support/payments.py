@@ -117,6 +117,19 @@ def item(key: str, from_: str, to: str, amount: int) -> dict[str, Any]:
     return {"idempotency_key": key, "from": from_, "to": to, "amount": amount}
 
 
+_started: set[asyncio.Task[Any]] = set()
+
+
 def start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     """Runs it while the test does something else."""
-    return asyncio.ensure_future(coroutine)
+    task = asyncio.ensure_future(coroutine)
+    _started.add(task)
+    return task
+
+
+async def end_started() -> None:
+    """What a failed test has left running would otherwise fail later, in the middle of another."""
+    for task in _started:
+        task.cancel()
+    await asyncio.gather(*_started, return_exceptions=True)
+    _started.clear()

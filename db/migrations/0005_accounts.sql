@@ -24,7 +24,8 @@ with (fillfactor = 70);
 comment on table ledger.accounts is
   'One row an account: its running balance and the version, the number of its last entry. '
   'Sums of ledger_entries, kept here so that posting and reading need no sum.';
-comment on column ledger.accounts.balance is 'Signed minor units; the sum of the entries'' amounts.';
+comment on column ledger.accounts.balance is
+  'Signed minor units; the sum of the entries'' amounts.';
 comment on column ledger.accounts.held is 'The reserved part; available = balance - held.';
 comment on column ledger.accounts.min_balance is
   'No debit takes available below it. Null: no minimum. Default 0: never negative.';

@@ -49,9 +49,7 @@ class ContainerPostgres:
 
         command = [word for name, value in self._settings.items() for word in _option(name, value)]
         # The official image's first server, which runs its scripts, listens on a socket only.
-        container = DockerContainer(self._image, ports=[5432]).with_kwargs(
-            command=["postgres", *command]
-        )
+        container = DockerContainer(self._image, ports=[5432]).with_command(["postgres", *command])
         self._container = container.with_env("POSTGRES_PASSWORD", self._password)
         self._container.start()
         self._host = self._container.get_container_host_ip()

@@ -47,7 +47,9 @@ as $$
         'posting_no', c.posting_no,
         'account', case when e.code <> 'currency_malformed' then left(c.code, 200) end,
         'currency',
-          case when e.code in ('currency_malformed', 'currency_mismatch') then left(c.currency, 200) end,
+          case
+            when e.code in ('currency_malformed', 'currency_mismatch') then left(c.currency, 200)
+          end,
         'account_currency',
           case when e.code = 'currency_mismatch' then c.account_currency end
       )

@@ -1,5 +1,6 @@
 -- Applies a payment's changes in order to the locked accounts: the entries that result, their
--- rendering, and the accounts afterwards. Or the first problem, as {"code", values}. Writes nothing.
+-- rendering, and the accounts afterwards. Or the first problem, as {"code", values}. Writes
+-- nothing.
 --
 -- A debit (what lowers available = balance - held) may not take available below the minimum; a
 -- credit may not take balance above the maximum; nothing may pass 38 digits. Each change counts

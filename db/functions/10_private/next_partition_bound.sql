@@ -1,6 +1,9 @@
 -- The first boundary of partitions of this width after a moment: days, weeks (from Monday),
 -- months, quarters and years in UTC.
-create or replace function ledger_private.next_partition_bound(p_after timestamptz, p_width interval)
+create or replace function ledger_private.next_partition_bound(
+  p_after timestamptz,
+  p_width interval
+)
 returns timestamptz
 language sql
 stable parallel safe

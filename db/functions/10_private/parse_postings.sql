@@ -12,6 +12,7 @@ declare
   v_item jsonb;
   v_no int := 0;
   v_field text;
+  v_reason text;
 begin
   if p_postings is null or jsonb_typeof(p_postings) = 'null' then
     problem := '{"code": "postings_missing"}';
@@ -39,17 +40,16 @@ begin
       return;
     end if;
     for v_field in select jsonb_object_keys(v_item) loop
-      problem := case
-        when v_field not in ('from', 'to', 'amount', 'currency')
-          then ledger_private.shape_problem(format('postings[%s].%s', v_no, v_field), 'unknown field')
-        when v_field = 'amount' and jsonb_typeof(v_item -> v_field) not in ('string', 'number', 'null')
-          then ledger_private.shape_problem(
-            format('postings[%s].%s', v_no, v_field), 'not a string or an integer'
-          )
-        when v_field <> 'amount' and jsonb_typeof(v_item -> v_field) not in ('string', 'null')
-          then ledger_private.shape_problem(format('postings[%s].%s', v_no, v_field), 'not a string')
+      v_reason := case
+        when v_field not in ('from', 'to', 'amount', 'currency') then 'unknown field'
+        when jsonb_typeof(v_item -> v_field) in ('string', 'null') then null
+        when v_field <> 'amount' then 'not a string'
+        when jsonb_typeof(v_item -> v_field) <> 'number' then 'not a string or an integer'
       end;
-      if problem is not null then
+      if v_reason is not null then
+        problem := ledger_private.shape_problem(
+          format('postings[%s].%s', v_no, v_field), v_reason
+        );
         postings := null;
         return;
       end if;

@@ -7,7 +7,8 @@
 -- does not get the key answers what the key holds.
 --
 -- Outcomes are returned. Raises only what PostgreSQL raises: 40001 under REPEATABLE READ when an
--- account changed since the snapshot, 40P01, 55P03. Nothing is then stored: retry with the same key.
+-- account changed since the snapshot, 40P01, 55P03. Nothing is then stored: retry with the same
+-- key.
 create or replace function ledger_private.post_changes(
   p_ledger_id int,
   p_idem_key text,

@@ -60,7 +60,10 @@ begin
     and c.account_id = v_account.account_id
   order by c.change_id
   limit 1;
-  if (v_account.currency, v_account.type, v_first.min_balance, v_first.max_balance, v_first.metadata)
+  if (
+    v_account.currency, v_account.type,
+    v_first.min_balance, v_first.max_balance, v_first.metadata
+  )
     is distinct from (p_currency, p_type, trunc(p_min_balance), trunc(p_max_balance), p_metadata)
   then
     perform ledger_private.raise_error(

@@ -1,3 +1,4 @@
+-- Reads one row. The service compares the digest in constant time.
 create or replace function ledger.find_api_key(p_api_key_id bigint)
 returns table (
   name text,

@@ -1,3 +1,4 @@
+-- Reads one row; locks nothing.
 create or replace function ledger.find_ledger(p_name text)
 returns table (
   ledger_id int,

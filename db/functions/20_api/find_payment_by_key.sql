@@ -1,3 +1,4 @@
+-- Locks nothing. Raises unknown_ledger, unknown_idempotency_key.
 create or replace function ledger.find_payment_by_key(p_idem_key text, p_ledger_id int default 1)
 returns ledger.payment_result
 language plpgsql

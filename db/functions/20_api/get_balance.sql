@@ -1,3 +1,4 @@
+-- Locks nothing. Raises unknown_ledger, unknown_account, account_code_malformed.
 create or replace function ledger.get_balance(p_code text, p_ledger_id int default 1)
 returns table (
   code text,

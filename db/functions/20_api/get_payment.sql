@@ -1,3 +1,4 @@
+-- Locks nothing. Raises unknown_ledger, unknown_payment.
 create or replace function ledger.get_payment(p_payment_id uuid, p_ledger_id int default 1)
 returns json
 language plpgsql

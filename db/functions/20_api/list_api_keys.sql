@@ -1,3 +1,4 @@
+-- Locks nothing; digests stay in the table.
 create or replace function ledger.list_api_keys()
 returns table (
   api_key_id bigint,

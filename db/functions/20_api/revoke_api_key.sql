@@ -1,3 +1,4 @@
+-- Locks the key's row. Idempotent: the first revocation counts.
 create or replace function ledger.revoke_api_key(p_api_key_id bigint)
 returns boolean
 language plpgsql

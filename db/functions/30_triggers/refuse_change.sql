@@ -19,7 +19,9 @@ do $do$
 declare
   v_table text;
 begin
-  foreach v_table in array array['payments', 'ledger_entries', 'account_changes', 'feed_epochs'] loop
+  foreach v_table in array array[
+    'payments', 'ledger_entries', 'account_changes', 'feed_epochs'
+  ] loop
     execute format(
       'create or replace trigger refuse_change before update or delete on ledger.%I '
       'for each row execute function ledger_private.refuse_change()',

@@ -6,12 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support.payments import item, start
+from support.payments import Ledger, item, start
 from support.waiting import wait_until_blocked
 
 if TYPE_CHECKING:
     from support.databases import Connection, Database
-    from support.payments import Ledger
 
 PURGE = "select ledger.purge_idempotency_keys(p_ledger_id => $1)"
 
@@ -83,6 +82,42 @@ async def test_a_retry_during_a_purge_that_rolls_back_gets_the_old_answer(
     await transaction.rollback()
     replayed = await retry
     assert (replayed.replayed, replayed.body) == (True, old.body)
+
+
+PAUSE = """
+alter function ledger_private.stored_outcome rename to really_stored_outcome;
+create function ledger_private.stored_outcome(
+  p_ledger_id int, p_idem_key text, p_fingerprint bytea
+)
+returns ledger.payment_result language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock_shared(42);
+  return ledger_private.really_stored_outcome(p_ledger_id, p_idem_key, p_fingerprint);
+end
+$$;
+"""
+
+
+async def test_a_key_that_is_purged_between_the_attempt_to_claim_it_and_the_look_at_it_is_free(
+    database: Database,
+) -> None:
+    payer, purger = await database.connect("postgres"), await database.connect("postgres")
+    observer = await database.connect("postgres")
+    await payer.execute(PAUSE)
+    await payer.execute("select ledger.set_ledger_retention(1, '1 hour')")
+    books = Ledger(database, observer, 1)
+    await books.open("alice", 500)
+    old = await books.pay(payer, "k", "world", "alice", 1)
+    await expire_keys(books)
+    await purger.execute("select pg_advisory_lock(42)")
+    retry = start(books.pay(payer, "k", "world", "alice", 1))
+    await wait_until_blocked(observer, payer, by=purger)
+    assert await purger.fetchval(PURGE, 1) == 2
+    await purger.execute("select pg_advisory_unlock(42)")
+    new = await retry
+    assert (new.outcome, new.replayed) == ("posted", False)
+    assert new.payment_id != old.payment_id
+    assert await database.breaches() == []
 
 
 async def test_a_refused_retry_during_a_purge_is_refused_anew(

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -223,6 +224,7 @@ def integer(number: Decimal | None) -> int | None:
     return None if number is None else int(number)
 
 
+@pytest.mark.timeout(400)  # looking for the shortest history that fails takes up to five minutes
 def test_the_ledger_does_what_the_model_does(server: Server, shared_database: str) -> None:
     database = Database(server, shared_database)
     with asyncio.Runner() as runner:

@@ -90,9 +90,12 @@ select 'create database payledger owner payledger_migrator'
 where not exists (select from pg_database where datname = 'payledger') \\gexec
 """
 
-# The group roles are made by the migrations. Granting twice changes nothing.
+# The group roles are made by the migrations. Granting twice changes nothing. Whoever creates a role
+# is its member without inheriting from 16 on, and a plain GRANT leaves that as it is.
 GRANT_ROLES = """
 set client_min_messages = warning;
 grant ledger_app, ledger_relay to payledger_service;
-grant ledger_admin to payledger_migrator;
+select 'grant ledger_admin to payledger_migrator'
+  || case when current_setting('server_version_num')::int >= 160000 then ' with inherit true' else '' end
+\\gexec
 """

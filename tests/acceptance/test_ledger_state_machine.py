@@ -229,14 +229,16 @@ def test_the_ledger_does_what_the_model_does(server: Server, shared_database: st
     database = Database(server, shared_database)
     with asyncio.Runner() as runner:
         con = runner.run(database.connect("postgres"))
-        run_state_machine_as_test(
-            cast("type[LedgerMachine]", lambda: LedgerMachine(runner, con, database)),
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow],
-                print_blob=True,
-            ),
-        )
-        runner.run(database.close())
+        try:
+            run_state_machine_as_test(
+                cast("type[LedgerMachine]", lambda: LedgerMachine(runner, con, database)),
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    suppress_health_check=[HealthCheck.too_slow],
+                    print_blob=True,
+                ),
+            )
+        finally:
+            runner.run(database.close())

@@ -224,10 +224,13 @@ async def test_a_repeatable_read_reader_reads_up_to_its_snapshot(feed: Feed) -> 
 
 async def test_a_cursor_newer_than_the_callers_snapshot_comes_back_as_it_was(feed: Feed) -> None:
     """To go on from it would give again what was running when the old snapshot was taken."""
+    old = await feed.books.connect()
+    running = await feed.books.connect()
+    await running.execute("begin")
+    last = await feed.post("last", "a5", "a6", by=running)
     async with feed.writer.transaction():
         late = await feed.post("late", by=feed.writer)
         early = await feed.post_aside("early")
-        old = await feed.books.connect()
         await old.execute("begin isolation level repeatable read; select 1")
     assert await feed.reader.window() == [late, early]
     cursor = feed.reader.cursor
@@ -240,6 +243,8 @@ async def test_a_cursor_newer_than_the_callers_snapshot_comes_back_as_it_was(fee
     assert await feed.reader.page(con=old) == ([], False)  # it does not see the window's payments
     assert feed.reader.cursor == cursor
     assert await feed.reader.window() == new[1:]
+    await running.execute("commit")
+    assert await feed.reader.window() == [last]
     assert await feed.reader.window() == []
 
 

@@ -81,15 +81,15 @@ async def test_a_payment_whose_id_is_of_another_time_is_found_within_a_moment(
 
 async def test_ids_at_the_edges_of_the_range_are_read_once_while_it_moves(feed: Feed) -> None:
     committed = set()
-    ranges: set[str] = set()
+    sweeps: set[int] = set()
     async with asyncio.timeout(PATIENCE_SECONDS):
         for n in itertools.count():
             edge = random.choice([-3600, 3600]) + random.uniform(-1, 1)
             await feed.writer.execute(f"set tests.off_by = '{edge} seconds'")
             committed.add(await feed.post(f"k{n}", by=feed.writer))
             await feed.reader.window(random.choice([1, 1000]))
-            ranges.add(json.loads(feed.reader.cursor or "")["low"])
-            if len(ranges) == 5:
+            sweeps.add(json.loads(feed.reader.cursor or "")["swept_at"])
+            if len(sweeps) == 5:
                 break
     feed.reader.cursor = due_for_a_sweep(feed.reader.cursor)
     await feed.reader.window()

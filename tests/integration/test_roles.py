@@ -87,6 +87,12 @@ def attacked_name(server: Server) -> Iterator[str]:
     server.sql(SETUP, name)
     yield name
     server.postgres.drop_database(name)
+    server.drop_logins()
+    # Roles belong to the server: verify_ledger would rightly find these in every other test.
+    for login in server.logins:
+        role = login.removeprefix("attacker_")
+        if role != login and role != "nobody":
+            server.sql(f"revoke {role} from {login}")
 
 
 @pytest.fixture

@@ -91,12 +91,18 @@ class Server:
         return name
 
     def new_login(self, name: str, member_of: str | None = None) -> None:
-        """A login with no rights but those of one group. There is none twice: ask again freely."""
+        """A login with no rights but those of one group, until drop_logins; made once."""
         if name not in self.logins:
             self.logins[name] = secrets.token_urlsafe(12)
             self.sql(f"create role {name} login password '{self.logins[name]}'")
-            if member_of:
-                self.sql(f"grant {member_of} to {name}")
+        if member_of:
+            self.sql(f"grant {member_of} to {name}")
+
+    def drop_logins(self) -> None:
+        """Those of new_login: verify_ledger of every database finds who is in an owner's role."""
+        for name in self.logins:
+            self.sql(f"drop role {name}")
+        self.logins.clear()
 
     def dsn(self, user: str, database: str) -> str:
         if user not in self.logins:

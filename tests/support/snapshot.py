@@ -127,6 +127,7 @@ where nspname in {SCHEMAS}
 order by nspname
 """
 
+# Logins are left out: those of this server, and version 16 made the creator of a role a member.
 ROLES = """
 select format(
   E'role %s%s\\n  members: %s\\n', r.rolname, case when r.rolcanlogin then ', login' else '' end,
@@ -135,7 +136,7 @@ select format(
       select string_agg(distinct m.member::regrole::text, ', ')
       from pg_auth_members m
       where m.roleid = r.oid
-        and m.member::regrole::text not like 'attacker%'
+        and m.member::regrole::text like 'ledger\\_%'
     ),
     'none'
   )

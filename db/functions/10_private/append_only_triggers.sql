@@ -57,8 +57,6 @@ as $$
   join pg_catalog.pg_trigger g on g.tgrelid = t.relation
   where g.tgisinternal
     and g.tgenabled not in ('O', 'A')
-    and g.tgconstraint <> 0
-    and g.tgparentid = 0
   union all
   select 'rewrite_rule', 'table ' || t.relation, jsonb_build_object('rule', r.rulename)
   from ledger_private.append_only_tables() t

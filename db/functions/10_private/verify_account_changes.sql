@@ -83,7 +83,6 @@ as $$
       jsonb_build_object('balance', e.balance_after::text, 'held', e.held_after::text)
     from ledger.ledger_entries e
     where c.status = 'closed'
-      and c.previous_status <> 'closed'
       and e.ledger_id = c.ledger_id
       and e.account_id = c.account_id
       and e.version = c.from_version - 1

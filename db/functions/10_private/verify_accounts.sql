@@ -32,7 +32,9 @@ as $$
     union all
     select
       'account_balance_differs',
-      jsonb_build_object('account', a.balance::text, 'last_entry', coalesce(last.balance_after, 0)::text)
+      jsonb_build_object(
+        'account', a.balance::text, 'last_entry', coalesce(last.balance_after, 0)::text
+      )
     where a.balance <> coalesce(last.balance_after, 0)
     union all
     select

@@ -1,5 +1,5 @@
--- Promise 3, conservation: the entries of each payment sum to zero in every currency. (Those without
--- an account, and so without a currency, verify_payments finds.)
+-- Promise 3, conservation: the entries of each payment sum to zero in every currency. (Those
+-- without an account have no currency: verify_payments finds them.)
 create or replace function ledger_private.verify_conservation(
   p_ledger_id int,
   p_from_id uuid,

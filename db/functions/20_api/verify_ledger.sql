@@ -71,4 +71,4 @@ $$;
 
 comment on function ledger.verify_ledger is
   'Every breach of the ledger''s promises, a row each; no row: the books are sound. p_ledger_id '
-  'null: all ledgers. A big ledger is verified in p_slices parts, one call each, from p_slice 1 on.';
+  'null: all ledgers. A big ledger takes p_slices calls, a part each, with p_slice from 1 on.';

@@ -5,7 +5,7 @@ select is_empty('select * from ledger_private.append_only_grants()', 'As install
 grant select on ledger.payments, ledger.payments_default to ledger_app;
 grant insert, update, delete, truncate on ledger.currencies, ledger.api_keys to ledger_app;
 select is_empty(
-  'select * from ledger_private.append_only_grants()', 'Reading is free, and so is what is no history'
+  'select * from ledger_private.append_only_grants()', 'Reading is free; so is what is no history'
 );
 
 -- What the one role may do, another may not, nor may it on another table, column or partition.
@@ -19,6 +19,8 @@ grant update (created_at) on ledger.idempotency_keys to ledger_writer;
 grant delete on ledger.idempotency_keys, ledger.account_changes to ledger_purger;
 grant delete on ledger.idempotency_keys to ledger_admin;
 grant insert, update, delete, truncate, references, trigger on ledger.feed_epochs to ledger_writer;
+grant references (balance) on ledger.accounts to ledger_writer;
+grant truncate on ledger.idempotency_keys to ledger_purger;
 grant truncate on ledger.ledger_entries to public;
 select bag_eq(
   $$
@@ -45,6 +47,8 @@ select bag_eq(
       'feed_epochs ledger_writer TRUNCATE',
       'feed_epochs ledger_writer REFERENCES',
       'feed_epochs ledger_writer TRIGGER',
+      'accounts ledger_writer REFERENCES balance',
+      'idempotency_keys ledger_purger TRUNCATE',
       'ledger_entries PUBLIC TRUNCATE'
     ]) what
   $$,

@@ -30,6 +30,7 @@ grant ledger_writer to ledger_reader;
 grant ledger_purger to ledger_relay;
 grant ledger_app to probe_database_owner;
 grant ledger_lookup to ledger_app;
+create role probe_relay createrole in role ledger_relay, ledger_owner;
 select bag_eq(
   $$
     select subject, detail ->> 'member_of'
@@ -42,6 +43,7 @@ select bag_eq(
       ('role probe_person', 'ledger_owner'), ('role probe_friend', 'ledger_owner'),
       ('role probe_friend', 'pg_write_all_data'), ('role probe_migrator', 'pg_write_all_data'),
       ('role ledger_reader', 'ledger_writer'), ('role ledger_relay', 'ledger_purger'),
+      ('role probe_relay', 'ledger_owner'), ('role probe_relay', 'ledger_purger'),
       ('role probe_database_owner', 'ledger_owner'),
       ('role probe_database_owner', 'ledger_writer'),
       ('role probe_database_owner', 'ledger_purger')

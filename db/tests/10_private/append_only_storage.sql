@@ -1,12 +1,14 @@
 begin;
-select plan(4);
+select plan(5);
 
+create table public.payments_probe ();
 select is_empty('select * from ledger_private.append_only_storage()', 'As installed');
 
 savepoint installed;
 alter table ledger.account_changes drop constraint account_changes_pkey;
 alter table ledger.idempotency_keys drop constraint idempotency_keys_pkey;
 alter table ledger.accounts drop constraint accounts_code_is_unique;
+alter table ledger.accounts drop constraint accounts_pkey cascade;
 alter table ledger.payments drop constraint payments_pkey;
 drop index ledger.ledger_entries_default_version_is_unique;
 select bag_eq(
@@ -17,18 +19,17 @@ select bag_eq(
       jsonb_build_object(
         'columns',
         string_to_array(
-          case name
-            when 'payments' then 'ledger_id payment_id'
-            when 'ledger_entries' then 'ledger_id account_id version'
-            when 'accounts' then 'ledger_id code'
-            when 'idempotency_keys' then 'ledger_id key'
-            when 'account_changes' then 'ledger_id account_id change_id'
-          end,
-          ' '
+          columns, ' '
         )
       ) as detail
     from ledger_private.append_only_tables()
-    where name in ('payments', 'account_changes', 'idempotency_keys', 'accounts')
+    join (
+      values
+        ('payments', 'ledger_id payment_id'), ('ledger_entries', 'ledger_id account_id version'),
+        ('accounts', 'ledger_id account_id'), ('accounts', 'ledger_id code'),
+        ('idempotency_keys', 'ledger_id key'), ('account_changes', 'ledger_id account_id change_id')
+    ) dropped (name, columns) using (name)
+    where name <> 'ledger_entries'
       or relation = 'ledger.ledger_entries_default'::regclass
   $$,
   'What is unique has an index that says so, in every partition'
@@ -39,13 +40,23 @@ alter table ledger.idempotency_keys drop constraint idempotency_keys_pkey;
 create unique index on ledger.idempotency_keys (ledger_id, key) where payment_id is not null;
 create unique index on ledger.idempotency_keys (ledger_id, lower(key));
 create unique index on ledger.idempotency_keys (ledger_id, key, created_at);
+create unique index on ledger.idempotency_keys (ledger_id, key, (created_at at time zone 'UTC'));
+alter table ledger.idempotency_keys
+add constraint probe unique (ledger_id, key) deferrable;
 create index on ledger.idempotency_keys (ledger_id, key);
 update pg_index set indisvalid = false
 where indexrelid = 'ledger.ledger_entries_default_version_is_unique'::regclass;
 select bag_eq(
   'select subject from ledger_private.append_only_storage()',
   $$values ('table ledger.idempotency_keys'), ('table ledger.ledger_entries_default')$$,
-  'Not so: of some rows, of other columns, not unique, not valid'
+  'Not so: of some rows, of more or other columns, not unique, not valid, not at once'
+);
+
+rollback to installed;
+alter table ledger.idempotency_keys drop constraint idempotency_keys_pkey;
+create unique index on ledger.idempotency_keys (ledger_id, key) include (fingerprint);
+select is_empty(
+  'select * from ledger_private.append_only_storage()', 'An index may hold more than it compares'
 );
 
 rollback to installed;

@@ -64,7 +64,7 @@ select bag_eq(
   $$
     select subject, detail ->> 'operation'
     from ledger_private.append_only_triggers()
-    where problem = 'trigger_missing'
+    where problem <> 'foreign_trigger'
   $$,
   $$
     values

@@ -31,8 +31,7 @@ set local session authorization default;
 
 select bag_eq(
   $$
-    select subject, detail
-    from found where login = 'probe_service' and problem = 'login_too_powerful'
+    select subject, detail from found where problem = 'login_too_powerful'
   $$,
   $$
     values

@@ -1,5 +1,5 @@
 begin;
-select plan(5);
+select plan(6);
 
 select is_empty('select * from ledger_private.check_installation_partitions()', 'As installed');
 
@@ -24,6 +24,16 @@ select from pg_temp.stray('2999-01-01Z');
 select is(
   (select count(*) from ledger_private.check_installation_partitions()), 1::bigint,
   'and one of a time after them'
+);
+
+rollback to installed;
+insert into ledger.ledger_entries
+  (payment_id, account_id, version, ledger_id, posting_no, amount, held, balance_after, held_after)
+values ('00000000-0000-0000-0000-000000000000', 1, 1, 1, 1, 1, 0, 1, 0);
+select bag_eq(
+  'select problem, subject from ledger_private.check_installation_partitions()',
+  $$values ('default_partition_in_use', 'table ledger.ledger_entries')$$,
+  'Entries are looked for as well as payments'
 );
 
 rollback to installed;

@@ -16,7 +16,7 @@ insert into changes values ('bob', (select max(change_id) + 1 from changes), 4);
 alter table ledger.account_changes disable trigger all;
 alter table ledger.accounts disable trigger all;
 
--- alice: the second change as if it were the first, and of another time; the account does not agree.
+-- alice: the second change as if it were the first, and of a later time; the account differs.
 delete from ledger.account_changes
 where change_id = (select change_id from changes where code = 'alice' and no = 1);
 update ledger.account_changes set from_version = 3, max_balance = null, metadata = '{"a": 1}'

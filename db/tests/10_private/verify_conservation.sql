@@ -1,5 +1,5 @@
 begin;
-select plan(4);
+select plan(5);
 select tests.open_accounts();
 select from ledger.post_compound_payment(
   'k',
@@ -33,10 +33,21 @@ select is_empty(
 );
 select is_empty(
   format(
+    'select * from ledger_private.verify_conservation(null, %L, null)',
+    (
+      select overlay(payment_id::text placing 'f' from 36)
+      from ledger.idempotency_keys
+      where key = 'k'
+    )
+  ),
+  'Only of the payments from the beginning of the range on'
+);
+select is_empty(
+  format(
     'select * from ledger_private.verify_conservation(null, null, %L)',
     (select payment_id from ledger.idempotency_keys where key = 'k')
   ),
-  'Only of the payments in the range, its end not included'
+  'and before its end'
 );
 
 select * from finish();

@@ -53,7 +53,10 @@ update ledger.ledger_entries set amount = -amount
 where payment_id = (select payment_id from payments where key = 'swapped') and posting_no = 1;
 select bag_eq(
   'select breach, ledger_id, subject from ledger_private.verify_fingerprints(null, null, null)',
-  $$select 'fingerprint_differs' as breach, 1 as ledger_id, 'key ' || key as subject from payments$$,
+  $$
+    select 'fingerprint_differs' as breach, 1 as ledger_id, 'key ' || key as subject
+    from payments
+  $$,
   'Whatever of a payment is changed, it is found'
 );
 select is(

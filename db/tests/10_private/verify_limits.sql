@@ -39,7 +39,9 @@ $$;
 select from pg_temp.rewrite('alice', 1, 'max_balance = 499');
 select from pg_temp.rewrite('alice', 2, 'min_balance = -9');
 select from pg_temp.rewrite('alice', 3, 'max_balance = 149, min_balance = 149');
-select from pg_temp.rewrite('alice', 4, 'status = $s$frozen$s$, min_balance = 201, max_balance = 201');
+select from pg_temp.rewrite(
+  'alice', 4, 'status = $s$frozen$s$, min_balance = 201, max_balance = 201'
+);
 select from pg_temp.rewrite('alice', 5, 'min_balance = 1000');
 select from pg_temp.rewrite('alice', 7, 'min_balance = 200, max_balance = 0');
 select from pg_temp.rewrite('world', 1, 'max_balance = -1000');

@@ -11,6 +11,7 @@ update ledger.idempotency_keys set outcome = '{"code": "no_such_code", "a": 1}' 
 update ledger.idempotency_keys set outcome = '{"code": "account_busy"}' where key = 'r3';
 update ledger.idempotency_keys set outcome = '[]' where key = 'r4';
 update ledger.idempotency_keys set ledger_id = 77, created_at = '2000-01-01Z' where key = 'r5';
+update ledger.idempotency_keys set created_at = '1999-01-01Z' where key = 'r1';
 select bag_eq(
   'select * from ledger_private.verify_refusals(null, null, null)',
   $$
@@ -24,7 +25,10 @@ select bag_eq(
   'A key without a payment holds one of the refusals that are stored'
 );
 select bag_eq(
-  $$select subject from ledger_private.verify_refusals(null, '2000-01-01Z', '2000-01-01 00:00:01Z')$$,
+  $$
+    select subject
+    from ledger_private.verify_refusals(null, '2000-01-01Z', '2000-01-01 00:00:01Z')
+  $$,
   $$values ('key r5')$$, 'Only of the keys of that time'
 );
 select is_empty(

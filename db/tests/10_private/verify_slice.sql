@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(11);
 
 select is(
   ledger_private.verify_slice(null, 1, 1)::text, '(,,,)', 'One slice of one has no bounds'
@@ -58,7 +58,54 @@ select is(
   2::bigint, 'Every payment is in one slice'
 );
 
-select lives_ok($$select ledger.create_ledger('other')$$, 'Another ledger');
+-- A ledger of four days and 1000 accounts.
+create temporary table other as
+select ledger_id from ledger.create_ledger('other');
+insert into ledger.payments (payment_id, posted_at, ledger_id, feed_epoch, kind, metadata)
+select ledger_private.payment_id_at(at), now(), ledger_id, 1, 'stray', '{}'
+from other, unnest(array['2000-01-01Z', '2000-01-02Z', '2000-01-05Z']::timestamptz[]) at;
+insert into ledger.accounts (ledger_id, account_id, code, currency, type)
+overriding system value
+select ledger_id, 1000, 'late', 'USD', 'asset' from other;
+set local time zone 'UTC';
+select bag_eq(
+  $$
+    select n, ledger_private.payment_id_time(from_id) as from_at,
+      ledger_private.payment_id_time(until_id) as until_at
+    from other, generate_series(1, 4) n, ledger_private.verify_slice(ledger_id, n, 4)
+  $$,
+  $$
+    values
+      (1, '2000-01-04'::timestamptz, null::timestamptz), (2, '2000-01-03', '2000-01-04'),
+      (3, '2000-01-02', '2000-01-03'), (4, null, '2000-01-02')
+  $$,
+  'Slices are equal stretches of the time in which the ledger was posted to'
+);
+select bag_eq(
+  $$
+    select n, from_account, until_account
+    from other, generate_series(1, 4) n, ledger_private.verify_slice(ledger_id, n, 4)
+  $$,
+  'values (1, 751, null), (2, 501, 751), (3, 251, 501), (4, null, 251)',
+  'and equal numbers of accounts'
+);
+select bag_eq(
+  $$
+    select
+      ledger_private.payment_id_time(from_id) between
+        ledger_private.payment_id_time(oldest) + (
+          ledger_private.payment_id_time(newest) - ledger_private.payment_id_time(oldest)
+        ) / 2 - interval '1 ms'
+        and ledger_private.payment_id_time(newest) as in_the_middle,
+      from_account
+    from ledger_private.verify_slice(null, 1, 2),
+      (
+        select min(payment_id::text)::uuid as oldest, max(payment_id::text)::uuid as newest
+        from ledger.payments
+      ) p
+  $$,
+  'select true as yes, 1 + max(account_id) / 2 as account from ledger.accounts', 'For all ledgers, of all of it'
+);
 select tests.raises(
   'select ledger_private.verify_slice(null, 3, 2)',
   '{"code": "slice_out_of_range", "slice": 3, "slices": 2}', 'There is no third half'

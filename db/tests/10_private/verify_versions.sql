@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 select tests.open_accounts();
 create temporary table posted as
 -- Of different milliseconds: before PostgreSQL 18 only those order payment_ids.
@@ -93,10 +93,17 @@ select bag_eq(
 rollback to sound;
 update ledger.ledger_entries set amount = 0, balance_after = 470
 where account_id = pg_temp.account('alice') and version = 4;
+-- Holding something is an effect.
+update ledger.ledger_entries set amount = 0, balance_after = 440, held = 3, held_after = 3
+where account_id = pg_temp.account('alice') and version = 5;
 select bag_eq(
-  'select breach, subject, detail from pg_temp.found() where n = 3',
+  'select breach, subject, detail from pg_temp.found() where breach = ''entry_without_effect''',
   $$values ('entry_without_effect', 'account alice version 4', '{}'::jsonb)$$,
   'An entry that changes nothing is none'
+);
+
+select is_empty(
+  'select * from ledger_private.verify_versions(2, null, null)', 'Only of the ledger asked for'
 );
 
 select * from finish();

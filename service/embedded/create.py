@@ -96,6 +96,7 @@ GRANT_ROLES = """
 set client_min_messages = warning;
 grant ledger_app, ledger_relay to payledger_service;
 select 'grant ledger_admin to payledger_migrator'
-  || case when current_setting('server_version_num')::int >= 160000 then ' with inherit true' else '' end
+  || case when current_setting('server_version_num')::int >= 160000 then ' with inherit true'
+     else '' end
 \\gexec
 """

@@ -70,6 +70,7 @@ def test_an_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_machine_without_an_older_server_says_what_it_skips(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("PAYLEDGER_TEST_BACKEND", raising=False)
     newest = [server for server in list_postgres() if server.major >= 18]
     monkeypatch.setattr(servers, "list_postgres", lambda: newest)
     (skipped,) = [parameter for parameter in servers.each_server() if parameter.id == "older"]

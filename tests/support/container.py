@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -34,14 +36,17 @@ class ContainerPostgres:
     def problem() -> str | None:
         """Why no container can be started; None: nothing is in the way."""
         docker = importlib.import_module("docker")  # slow, rarely needed, and has no types
-
-        try:
-            client = docker.from_env(timeout=5)
-            client.ping()
-            client.close()
-        except (docker.errors.DockerException, OSError) as error:
-            return f"no Docker engine answers ({error})"
-        return None
+        problem = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # a client that fails stays open
+            try:
+                client = docker.from_env(timeout=5)
+                client.ping()
+                client.close()
+            except (docker.errors.DockerException, OSError) as error:
+                problem = f"no Docker engine answers ({error})"
+            gc.collect()
+        return problem
 
     def start(self) -> None:
         """Run it, wait until it answers over TCP, make the logins."""

@@ -62,9 +62,15 @@ select bag_eq(
 select is(
   (
     select detail
-    from payments,
+    from payments p,
       ledger_private.verify_fingerprints(
-        1, payment_id, overlay(payment_id::text placing 'f' from 36)::uuid
+        1,
+        p.payment_id,
+        (
+          select min(next.payment_id::text)
+          from payments next
+          where next.payment_id > p.payment_id
+        )::uuid
       )
     where key = 'key'
   ),

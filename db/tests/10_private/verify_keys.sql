@@ -54,7 +54,8 @@ select bag_eq(
 select bag_eq(
   format(
     'select subject from pg_temp.found(%L, %L)',
-    payment_id, overlay(payment_id::text placing 'f' from 36)
+    payment_id,
+    (select min(next.payment_id::text) from were next where next.payment_id > were.payment_id)
   ),
   $$values ('key k2')$$, 'Only of the payments in the range'
 )

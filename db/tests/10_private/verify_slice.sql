@@ -104,7 +104,8 @@ select bag_eq(
         from ledger.payments
       ) p
   $$,
-  'select true as yes, 1 + max(account_id) / 2 as account from ledger.accounts', 'For all ledgers, of all of it'
+  'select true as yes, 1 + max(account_id) / 2 as account from ledger.accounts',
+  'For all ledgers, of all of it'
 );
 select tests.raises(
   'select ledger_private.verify_slice(null, 3, 2)',

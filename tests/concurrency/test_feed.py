@@ -152,14 +152,17 @@ async def test_a_refusal_and_a_replay_are_not_read(feed: Feed) -> None:
 
 
 async def test_what_commits_between_the_pages_of_a_window_belongs_to_the_next(feed: Feed) -> None:
-    async with feed.writer.transaction():
+    other = await feed.books.connect()
+    async with feed.writer.transaction(), other.transaction():
         oldest = await feed.post("oldest", "a5", "a6", by=feed.writer)
-        ids = [await feed.post(f"k{n}") for n in range(5)]
+        ids = [await feed.post(f"k{n}") for n in range(3)]
+        middle = await feed.post("middle", "a7", "a8", by=other)
+        ids += [await feed.post(f"k{n}") for n in range(3, 5)]
         assert await feed.reader.page(2) == (ids[:2], True)
         newest = await feed.post_aside("newest")
     assert await feed.reader.page(2) == (ids[2:4], True)
     assert await feed.reader.page(2) == (ids[4:], False)
-    assert await feed.reader.window(2) == [oldest, newest]
+    assert await feed.reader.window(2) == [oldest, middle, newest]
     assert await feed.reader.window() == []
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.databases import Connection
     from support.servers import Server
 
-ACCOUNTS = 6
+ACCOUNTS = 8
 
 
 @dataclass

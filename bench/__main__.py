@@ -52,7 +52,7 @@ def main() -> int:
                 rounds=5 if quick else 9,
                 seconds=4 if quick else 10,
             )
-            version = str(server.binaries.version)
+            version = f"{server.binaries.major}.{server.binaries.minor}"
 
     _report([comparison])
     _write([comparison], version)

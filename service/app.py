@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.api import accounts, health, ledgers, payments
+from service.api import accounts, health, ledgers, metrics, payments
 from service.api.access import Access
 from service.api.boundary import boundary
+from service.api.counting import Requests
 from service.api.expiring import Expiring
 from service.api.logs import AccessLogger, access_logger
-from service.api.resources import ACCESS, GATEWAY, POSTER, READINESS
+from service.api.resources import ACCESS, GATEWAY, METRICS, POSTER, READINESS, REQUESTS
 from service.database.connections import create_pool
+from service.database.pool_metrics import pool_metrics
 from service.ledger.gateway import Gateway
 from service.ledger.poster import Poster
 from service.ledger.readiness import Readiness
+from service.metrics.instruments import Metrics
+from service.metrics.memory import Region
+from service.metrics.process import publish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,10 +46,18 @@ _CONNECTIONS = {
 }
 
 
-def create_app(settings: Settings) -> web.Application:
-    """The service. Its database is asked for when it starts; `settings.dsn` must be there."""
-    app = web.Application(middlewares=[boundary], handler_args=_CONNECTIONS)
+def create_app(settings: Settings, region: Region | None = None) -> web.Application:
+    """The service. Its database is asked for when it starts; `settings.dsn` must be there.
+
+    `region` is where one of several processes counts.
+    """
+    metrics = Metrics(region or Region.alone())
+    requests = Requests(metrics)
+    app = web.Application(middlewares=[boundary(requests.answered)], handler_args=_CONNECTIONS)
+    app[METRICS] = metrics
+    app[REQUESTS] = requests
     app.cleanup_ctx.append(_resources(settings))
+    app.cleanup_ctx.append(_publishing)
     _add_routes(app.router)
     return app
 
@@ -62,6 +75,7 @@ def _add_routes(router: web.UrlDispatcher) -> None:
     router.add_get(f"{ledger}/accounts/{{code}}", accounts.get_account)
     router.add_get(f"{ledger}/accounts/{{code}}/entries", accounts.list_entries)
     router.add_post("/v1/ledgers", ledgers.create_ledger)
+    router.add_get("/metrics", metrics.metrics)
     router.add_get("/livez", health.livez)
     router.add_get("/readyz", health.readyz)
 
@@ -76,7 +90,13 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             _pool(settings, "payledger payments") as writing,
             _pool(settings, "payledger reads") as reading,
         ):
-            gateway = Gateway(writing, reading, deadline_seconds=settings.deadline_seconds)
+            gateway = Gateway(
+                writing,
+                reading,
+                deadline_seconds=settings.deadline_seconds,
+                metrics=app[METRICS],
+            )
+            app[METRICS].source(*pool_metrics({"payments": writing, "reads": reading}))
             readiness = Readiness(reading)
             app[GATEWAY] = gateway
             app[POSTER] = Poster(gateway, deadline_seconds=settings.deadline_seconds)
@@ -87,6 +107,13 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             yield
 
     return resources
+
+
+async def _publishing(app: web.Application) -> AsyncIterator[None]:
+    """Keeps what others see of this process's plain numbers fresh."""
+    task = asyncio.create_task(publish(app[METRICS]))
+    yield
+    task.cancel()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from service.api.json_bodies import (
 )
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
-from service.api.resources import ACCESS, GATEWAY, POSTER
+from service.api.resources import ACCESS, GATEWAY, POSTER, REQUESTS
 from service.errors import Problem, render
 from service.ledger.gateway import values_of
 
@@ -38,6 +38,7 @@ async def post_payment(request: web.Request) -> web.Response:
     check_json(body)
     payment = read_payment(body, idem_key)
     result = await poster.post_payment(payment, idem_key, ledger_id, deadline)
+    _count(request, result)
     return _answer(request, result, 201)
 
 
@@ -52,6 +53,8 @@ async def post_payments(request: web.Request) -> web.Response:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
     results = await poster.post_payments(read_batch(body), ledger_id, deadline)
+    for result in results:
+        _count(request, result)
     return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
 
 
@@ -73,6 +76,10 @@ async def find_payment(request: web.Request) -> web.Response:
     check_key(given["key"])
     result = await request.app[GATEWAY].find_payment_by_key(given["key"], ledger_id)
     return _answer(request, result, 200)
+
+
+def _count(request: web.Request, result: PaymentResult) -> None:
+    request.app[REQUESTS].paid(result.outcome, result.code, replayed=result.replayed)
 
 
 def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> web.Response:

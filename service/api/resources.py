@@ -5,12 +5,16 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.api.access import Access
+from service.api.counting import Requests
 from service.api.expiring import Expiring
 from service.ledger.gateway import Gateway
 from service.ledger.poster import Poster
 from service.ledger.readiness import Check
+from service.metrics.instruments import Metrics
 
 ACCESS = web.AppKey("access", Access)
 GATEWAY = web.AppKey("gateway", Gateway)
+METRICS = web.AppKey("metrics", Metrics)
 POSTER = web.AppKey("poster", Poster)
 READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)
+REQUESTS = web.AppKey("requests", Requests)

@@ -20,7 +20,7 @@ from service.database.connections import is_infrastructure
 from service.errors import Problem, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -55,6 +55,10 @@ _LONGEST_PAUSE = 0.5
 _MOST_IN_WORK = 2_000
 
 
+def _nobody_asks(_seconds: float) -> None:
+    pass
+
+
 class Carried(NamedTuple):
     """The rows; `doubtful`: an earlier attempt of this call may yet be carried out, too."""
 
@@ -65,8 +69,17 @@ class Carried(NamedTuple):
 class Carrier:
     """A pool with a deadline. `writes`: its calls change something, so their outcome matters."""
 
-    def __init__(self, pool: Pool, *, deadline_seconds: float, writes: bool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        deadline_seconds: float,
+        writes: bool,
+        waited: Callable[[float], None] = _nobody_asks,
+    ) -> None:
+        """`waited` is told how many seconds each call was without a connection."""
         self._pool = pool
+        self._waited = waited
         self._deadline_seconds = deadline_seconds
         # What an attempt must have left to begin: one that is cut off leaves its outcome in doubt.
         self._reserve_seconds = min(deadline_seconds / 10, 1.0)
@@ -111,6 +124,7 @@ class Carrier:
             except NO_CONNECTION as exc:
                 failure = _Failure(exc, doubtful=False, retry=True)
             else:
+                self._waited(loop.time() - began_at)
                 try:
                     rows = await self._attempt(connection, statement, arguments, deadline)
                     return Carried(rows, doubtful)

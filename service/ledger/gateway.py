@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from service.ledger.carrier import Carrier
+from service.metrics.instruments import LATENCY_BUCKETS, Family
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -17,11 +18,22 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from service.metrics.instruments import Metrics
+
 Json = str  # a JSON document as text
 
 _ACCOUNT_COLUMNS = """\
 code, currency, type, status, balance::text, held::text, available::text, version,
 min_balance::text, max_balance::text, metadata::text, created_at"""
+
+
+POOL_WAITS = Family(
+    "histogram",
+    "payledger_pool_wait_seconds",
+    "Time a call waits for a connection of its pool.",
+    ("pool",),
+    LATENCY_BUCKETS,
+)
 
 
 class PaymentResult(NamedTuple):
@@ -107,9 +119,21 @@ class Gateway:
         reads: asyncpg.Pool[asyncpg.Record],
         *,
         deadline_seconds: float,
+        metrics: Metrics,
     ) -> None:
-        self._writing = Carrier(payments, deadline_seconds=deadline_seconds, writes=True)
-        self._reading = Carrier(reads, deadline_seconds=deadline_seconds, writes=False)
+        waits = metrics.histogram(POOL_WAITS)
+        self._writing = Carrier(
+            payments,
+            deadline_seconds=deadline_seconds,
+            writes=True,
+            waited=lambda seconds: waits.observe(seconds, ("payments",)),
+        )
+        self._reading = Carrier(
+            reads,
+            deadline_seconds=deadline_seconds,
+            writes=False,
+            waited=lambda seconds: waits.observe(seconds, ("reads",)),
+        )
 
     async def post_payment(
         self,

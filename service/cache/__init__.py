@@ -1,1 +1,1 @@
-"""Balances and answers kept near: can be old, never wrong, because each is what its version says."""
+"""Balances and answers kept near: perhaps old, never wrong, as each is what its version says."""

@@ -73,14 +73,6 @@ async def get_account(request: web.Request) -> web.Response:
     return answers.rendered(documents.account(account))
 
 
-async def get_balance(request: web.Request) -> web.Response:
-    """A balance; its version is the ETag."""
-    ledger_id = await request.app[ACCESS].admit(request, "read")
-    query(request)
-    balance = await request.app[GATEWAY].get_balance(account_code(request), ledger_id)
-    return answers.rendered(documents.balance(balance), headers={"ETag": f'"{balance.version}"'})
-
-
 async def list_entries(request: web.Request) -> web.Response:
     """Newest first. Versions run down to 1 without a gap, so the end is known."""
     ledger_id = await request.app[ACCESS].admit(request, "read")

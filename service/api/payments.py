@@ -16,8 +16,9 @@ from service.api.json_bodies import (
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
 from service.api.resources import ACCESS, GATEWAY, POSTER, REQUESTS
+from service.api.tokens import write_token
 from service.errors import Problem, render
-from service.ledger.gateway import values_of
+from service.ledger.gateway import entries_of, values_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from service.ledger.gateway import PaymentResult
 
 _REPLAYED = "Idempotent-Replayed"
+_EPOCH = "Payledger-Epoch"
+_TOKENS = "Payledger-Tokens"
+
+# Of headers, proxies and clients take 8 KiB or so, all together.
+_TOKENS_LIMIT = 4096
 
 
 async def post_payment(request: web.Request) -> web.Response:
@@ -55,7 +61,14 @@ async def post_payments(request: web.Request) -> web.Response:
     results = await poster.post_payments(read_batch(body), ledger_id, deadline)
     for result in results:
         _count(request, result)
-    return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
+    return answers.document(
+        b'{"epoch":%b,"results":[%b]}'
+        % (
+            b'"%b"' % results[0].epoch.encode() if results else b"null",
+            b",".join(map(_result, results)),
+        ),
+        200,
+    )
 
 
 async def get_payment(request: web.Request) -> web.Response:
@@ -92,10 +105,23 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     headers = {
         "Location": f"/v1/ledgers/{request.match_info['ledger']}/payments/{result.payment_id}",
         "ETag": f'"{result.payment_id}"',
+        **_tokens(result),
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
     return answers.document(result.body.encode(), posted_status, headers)
+
+
+def _tokens(result: PaymentResult) -> dict[str, str]:
+    """The token of each account: whoever reads with it sees this payment, wherever it reads."""
+    last = {entry.account: entry.version for entry in entries_of(result)}
+    tokens = ", ".join(
+        f"{code}={write_token(version, result.epoch)}" for code, version in last.items()
+    )
+    headers = {_EPOCH: result.epoch}
+    if len(tokens) <= _TOKENS_LIMIT:
+        headers[_TOKENS] = tokens
+    return headers
 
 
 def _result(result: PaymentResult) -> bytes:

@@ -145,7 +145,10 @@ NEEDED: list[tuple[Callable[[Patch], None], Any]] = [
     (without_terms, races.an_old_leader_wakes_up_late),
     (without_terms, races.a_payment_falls_between_two_leaders),
     (without_the_rule_of_flights, races.a_strong_reader_joins_an_older_flight),
-    (without_a_look_at_what_an_older_flight_brought, races.a_reader_with_a_token_joins_an_older_flight),
+    (
+        without_a_look_at_what_an_older_flight_brought,
+        races.a_reader_with_a_token_joins_an_older_flight,
+    ),
     (without_tokens, races.a_write_on_one_worker_is_read_on_another_with_the_token),
 ]
 

@@ -88,7 +88,9 @@ async def test_everything_that_is_written_has_a_time_to_live(
     alone.l2.fill(lease, balance._replace(code="c"))
     alone.l2.put_answer(SCOPE, 1, "key", b"answer", 60_000)
     await alone.l2.drained()
-    lives = {key.rsplit(b":", 1)[1]: int(own_valkey.ask("PTTL", key)[1:]) for key in own_valkey.keys()}
+    lives = {
+        key.rsplit(b":", 1)[1]: int(own_valkey.ask("PTTL", key)[1:]) for key in own_valkey.keys()
+    }
     assert set(lives) == {b"a", b"b", b"c", b"d~", b"key"}
     assert 0 < lives.pop(b"d~") <= 1_000
     assert all(50_000 < milliseconds <= 60_000 for milliseconds in lives.values())
@@ -185,23 +187,19 @@ async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(
     await patient.l2.close()
 
 
-async def test_scripts_that_were_flushed_are_loaded_again(
-    alone: Alone, own_valkey: Valkey
-) -> None:
+async def test_scripts_that_were_flushed_are_loaded_again(alone: Alone, own_valkey: Valkey) -> None:
     assert own_valkey.ask("SCRIPT", "FLUSH") == b"+OK"
     assert not await alone.write()
     assert await alone.write()
 
 
 async def test_out_of_memory_it_refuses_writes_and_still_answers() -> None:
-    valkey = Valkey("--maxmemory", "2mb", "--maxmemory-policy", "noeviction").start()
+    valkey = Valkey("--maxmemory-policy", "noeviction").start()
     alone = Alone(valkey.url)
     try:
         await alone.l2.start()
         assert await alone.write()
-        place = 0
-        while not valkey.ask("SET", f"junk{place}", b"x" * 100_000).startswith(b"-OOM"):
-            place += 1
+        assert valkey.ask("CONFIG", "SET", "maxmemory", "100kb") == b"+OK"
         assert not await alone.write(), "so that the relay draws another generation"
         assert (await alone.l2.look(SCOPE, KEY, 1)).balance is not None
         assert await alone.l2.look(SCOPE, KEY, 2) == (None, None), "no lease is to be had"
@@ -222,16 +220,16 @@ async def test_the_queue_of_writes_is_bounded_and_holds_nobody_up(
 
 
 @pytest.mark.parametrize("trouble", ["kill", "stop"])
-async def test_reads_are_right_while_it_is_away(
-    world: World, valkey: Valkey, trouble: str
-) -> None:
+async def test_reads_are_right_while_it_is_away(world: World, valkey: Valkey, trouble: str) -> None:
     async with world.worker() as one, world.worker() as other:
         for worker in (one, other):
             worker.l2._timeout_seconds = 0.05
         await world.check(await one.read("a"))
         getattr(valkey, trouble)()
         changes = await world.pay("a")
-        assert not await one.l2.write(await world.epoch(), world.generation, [(world.books.id, changes[0])])
+        assert not await one.l2.write(
+            await world.epoch(), world.generation, [(world.books.id, changes[0])]
+        )
         world.generation = "g2"
         await world.notify(changes)
         await world.beat()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from support.clock import Clock
 from support.valkey import Valkey
 
-from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
 from service.cache.l2 import L2
 from service.cache.model import AccountKey, Change, Scope
-from service.cache.trust import Trust
-from support.caching import Heartbeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from support.caching import World
 
@@ -89,7 +85,8 @@ async def test_everything_that_is_written_has_a_time_to_live(
     alone.l2.put_answer(SCOPE, 1, "key", b"answer", 60_000)
     await alone.l2.drained()
     lives = {
-        key.rsplit(b":", 1)[1]: int(own_valkey.ask("PTTL", key)[1:]) for key in own_valkey.keys()
+        key.rsplit(b":", 1)[1]: int(own_valkey.ask("PTTL", key)[1:])
+        for key in own_valkey.keys()  # noqa: SIM118
     }
     assert set(lives) == {b"a", b"b", b"c", b"d~", b"key"}
     assert 0 < lives.pop(b"d~") <= 1_000

@@ -128,7 +128,7 @@ class Supervisor:
             "worker ended",
             extra={
                 "worker": each.number,
-                "process": pid,
+                "pid": pid,
                 "status": status,
                 "reason": each.said or None,
                 "starts_again_in_seconds": pause,
@@ -145,7 +145,7 @@ class Supervisor:
             try:
                 process.wait(max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                logger.error("worker hangs, and is killed", extra={"process": process.pid})
+                logger.error("worker hangs, and is killed", extra={"pid": process.pid})
                 process.kill()
                 process.wait()
         for each in self._workers:

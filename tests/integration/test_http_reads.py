@@ -68,6 +68,8 @@ async def books(api: Api) -> Api:
     await api.open("alice")
     assert (await api.pay(PAYMENT)).status == 201
     await live(api)
+    # Without a token Valkey might be asked, which may not have heard of it yet.
+    assert (await api.get(f"{BALANCE}?min_version=1")).status == 200
     return api
 
 
@@ -100,6 +102,17 @@ async def holding(admin: asyncpg.Connection, api: Api) -> AsyncIterator[None]:
             api.ledger,
         )
         yield
+
+
+async def from_memory(api: Api, path: str = BALANCE) -> Answer:
+    """The answer of L1, once it gives one: after a second of standing still it does not."""
+
+    async def read() -> Answer | None:
+        answer = await api.get(path)
+        return answer if answer.headers["Payledger-Source"] == "l1" else None
+
+    answer: Answer = await until(read, "an answer from memory")
+    return answer
 
 
 def tokens(answer: Answer) -> dict[str, str]:
@@ -221,9 +234,7 @@ async def test_an_account_that_is_not_there_is_404_until_it_is(books: Api, query
 
 
 async def test_a_strong_read_asks_the_primary(books: Api) -> None:
-    for _ in range(3):
-        await books.get(BALANCE)
-    assert (await books.get(BALANCE)).headers["Payledger-Source"] == "l1"
+    await from_memory(books)
     answer = await books.get(f"{BALANCE}?consistency=strong&min_version=1")
     assert answer.headers["Payledger-Source"] == "db"
     assert answer.headers["Age"] == "0"
@@ -258,11 +269,10 @@ async def test_a_condition_is_looked_at_when_the_version_is_reached(books: Api) 
 
 
 async def test_the_second_read_comes_from_memory_and_says_so(books: Api) -> None:
-    first = await books.get(BALANCE)
-    second = await books.get(BALANCE)
-    assert first.headers["Payledger-Source"] in ("l2", "db")
-    assert second.headers["Payledger-Source"] == "l1"
-    assert second.headers["Age"] in ("0", "1")
+    first = await books.get(f"{BALANCE}?consistency=strong")
+    second = await from_memory(books)
+    assert first.headers["Payledger-Source"] == "db"
+    assert 0 <= int(second.headers["Age"]) <= 10
     assert first.body == second.body
 
 
@@ -325,8 +335,7 @@ async def test_a_write_in_sql_reaches_memory_without_anybody_reading(
     books: Api, other: Api
 ) -> None:
     for api in (books, other):
-        while (await api.get(BALANCE)).headers["Payledger-Source"] != "l1":
-            pass
+        await from_memory(api)
     await books.database.execute(
         """
         select ledger.post_payment($1, 'bank', 'alice', 7, 'USD', p_ledger_id =>
@@ -349,29 +358,35 @@ async def test_a_write_in_sql_reaches_memory_without_anybody_reading(
 async def test_a_retry_is_answered_while_the_database_could_not(
     books: Api, admin: asyncpg.Connection
 ) -> None:
-    key = fresh_key()
-    first = await books.pay(PAYMENT, key)
-    refused_key = fresh_key()
-    too_much = PAYMENT | {"from": "alice", "to": "bank", "amount": "99"}
-    refused = await books.pay(too_much, refused_key)
-    async with holding(admin, books):
-        retries = await asyncio.gather(*(books.pay(PAYMENT, key) for _ in range(20)))
-        assert {(retry.identity, retry.replayed) for retry in retries} == {(first.identity, True)}
-        again = await books.pay(too_much, refused_key)
-        assert (again.identity, again.replayed) == (refused.identity, True)
-    assert (await books.written())[0] == 2
+    too_much = PAYMENT | {"from": "alice", "to": "bank", "amount": "9999"}
+
+    async def answered() -> bool:
+        key, refused_key = fresh_key(), fresh_key()
+        first, refused = await books.pay(PAYMENT, key), await books.pay(too_much, refused_key)
+        assert (first.status, refused.status) == (201, 422)
+        async with holding(admin, books):
+            retries = await asyncio.gather(*(books.pay(PAYMENT, key) for _ in range(20)))
+            again = await books.pay(too_much, refused_key)
+        found = {(answer.identity, answer.replayed) for answer in (*retries, again)}
+        return found == {(first.identity, True), (refused.identity, True)}
+
+    await until(answered, "both are answered although nobody can lock the account")
+    await books.assert_sound()
 
 
 async def test_the_answer_of_another_service_is_found_in_valkey(
     books: Api, other: Api, admin: asyncpg.Connection
 ) -> None:
-    key = fresh_key()
-    first = await books.pay(PAYMENT, key)
-    asked = await other.pay(PAYMENT, key)  # Valkey is asked for a key that comes again
-    assert asked.identity == first.identity
-    async with holding(admin, books):
-        again = await other.pay(PAYMENT, key)
-        assert (again.identity, again.replayed) == (first.identity, True)
+    async def answered() -> bool:
+        key = fresh_key()
+        first = await books.pay(PAYMENT, key)
+        asked = await other.pay(PAYMENT, key)  # Valkey is asked for a key that comes again
+        assert asked.identity == first.identity
+        async with holding(admin, books):
+            again = await other.pay(PAYMENT, key)
+        return (again.identity, again.replayed) == (first.identity, True)
+
+    await until(answered, "an answer comes from Valkey")
 
 
 @pytest.mark.parametrize("change", [{"amount": "6"}, {"description": "other"}, {"metadata": {}}])
@@ -411,8 +426,8 @@ async def test_without_redis_the_first_layer_does_and_readyz_says_so(
             "ok": True,
             "detail": "none: the first cache layer is the only one",
         }
-        sources = [(await alone.get(BALANCE)).headers["Payledger-Source"] for _ in range(2)]
-        assert sources == ["db", "l1"]
+        assert (await alone.get(BALANCE)).headers["Payledger-Source"] == "db"
+        await from_memory(alone)
         assert (await alone.pay(PAYMENT)).status == 201
 
 
@@ -432,8 +447,8 @@ async def test_a_wrong_password_is_told_at_the_start_and_then_the_first_layer_do
             async with serving(with_password) as (url, _):
                 alone = replace(books, url=url)
                 await live(alone)
-                sources = [(await alone.get(BALANCE)).headers["Payledger-Source"] for _ in range(2)]
-                assert sources == ["db", "l1"]
+                assert (await alone.get(BALANCE)).headers["Payledger-Source"] == "db"
+                await from_memory(alone)
                 assert (await alone.pay(PAYMENT)).status == 201
     assert "PAYLEDGER_REDIS_URL: the server refuses the user name or password" in caplog.text
     assert "wr0ng" not in caplog.text

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -186,7 +187,7 @@ async def test_what_no_route_knows_is_counted_without_its_path(up: Up) -> None:
     async with aiohttp.ClientSession() as client:
         async with client.get(f"{url}/some/secret") as answer:
             assert answer.status == 404
-        async with client.request("BREW", f"{url}/livez") as answer:
+        async with client.request("PURGE", f"{url}/livez") as answer:
             assert answer.status == 405
     counted = (await scrape(url))["payledger_http_requests_total"]
     assert counted[("method", "GET"), ("route", "none"), ("status", "404")] >= 1
@@ -208,7 +209,7 @@ async def test_a_worker_that_crashes_is_replaced_and_its_counts_stay(up: Up) -> 
     after = (await scrape(url))["payledger_http_requests_total"]
     assert all(after[labels] >= value for labels, value in before.items())
     assert '"message": "worker ended"' in up.said
-    assert f'"process": {first}, "status": -9' in up.said
+    assert f'"pid": {first}, "status": -9' in up.said
 
 
 async def test_while_one_worker_is_away_the_others_serve(up: Up) -> None:
@@ -299,15 +300,15 @@ def test_the_pause_before_a_new_start_grows_and_is_forgotten_by_one_that_lives(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(supervisor_module.time, "monotonic", lambda: now)
-    ours, theirs = supervisor_module.socket.socketpair()
     place = supervisor_module._Worker(1)
     pauses = []
     for lived in (0, 1, 2, 3, 4, 5, 6, 7, 8, supervisor_module.SETTLED_SECONDS, 0):
+        ours, theirs = socket.socketpair()
         place.begin(ours)
+        theirs.close()
         now += lived
         pauses.append(place.end())
         assert place.starts_at == now + pauses[-1]
-    theirs.close()
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 0.1, 0.2]
 
 

@@ -11,13 +11,14 @@ from support.interleaving import System
 
 # What happens often stands here often.
 EVENTS = [
-    *["step"] * 8,
-    *["read"] * 4,
-    *["poll"] * 4,
-    *["deliver", "deliver", "deliver_all"] * 2,
-    *["post_by_psql", "post_by_worker", "time"] * 2,
-    *["read_strongly", "read_with_token", "listen", "evict", "deliver_strangely"],
-    *["lose_listener", "new_leader", "restart_worker", "save", "restart_redis", "restore"],
+    *["step"] * 24,
+    *["read"] * 16,
+    *["all_is_well"] * 8,
+    *["poll", "deliver", "deliver_all"] * 4,
+    *["post_by_psql", "post_by_worker", "time"] * 4,
+    *["read_strongly", "read_with_token", "evict"] * 2,
+    *["deliver_strangely", "listen", "lose_listener", "new_leader"],
+    *["restart_worker", "save", "restart_redis", "restore"],
 ]
 
 _events = st.lists(

@@ -197,7 +197,8 @@ async def test_out_of_memory_it_refuses_writes_and_still_answers() -> None:
         await alone.l2.start()
         assert await alone.write()
         assert valkey.ask("CONFIG", "SET", "maxmemory", "100kb") == b"+OK"
-        assert not await alone.write(), "so that the relay draws another generation"
+        newer = (1, Change("a", 2, "USD", "6", "0"))
+        assert not await alone.l2.write(*SCOPE, [newer]), "so the relay draws another generation"
         assert (await alone.l2.look(SCOPE, KEY, 1)).balance is not None
         assert await alone.l2.look(SCOPE, KEY, 2) == (None, None), "no lease is to be had"
         assert not alone.l2.breaker.is_open

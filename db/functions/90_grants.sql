@@ -146,7 +146,7 @@ grant execute on function
   ledger.tell_listeners, ledger.release_relay_lease
   to ledger_relay;
 
-grant execute on function ledger.cache_epoch
+grant execute on function ledger.cache_epoch, ledger.replica_position
   to ledger_app, ledger_relay, ledger_reader, ledger_auditor, ledger_admin;
 
 grant select on

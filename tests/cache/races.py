@@ -210,9 +210,7 @@ async def a_reader_with_a_token_joins_an_older_flight(world: World, _: Valkey) -
             world.wrong.append(f"{problem.code}, though the primary has it")
 
 
-async def a_write_on_one_worker_is_read_on_another_with_the_token(
-    world: World, _: Valkey
-) -> None:
+async def a_write_on_one_worker_is_read_on_another_with_the_token(world: World, _: Valkey) -> None:
     async with world.worker() as one, world.worker() as other:
         await other.read("a")
         await other.settle()
@@ -229,7 +227,9 @@ async def notices_come_late_twice_and_out_of_order(world: World, _: Valkey) -> N
         newer = await world.pay("a")
         for changes in (newer, older, newer, older):
             await world.notify(changes)
-            await world.check(await worker.read("a", newer[0].version), min_version=newer[0].version)
+            await world.check(
+                await worker.read("a", newer[0].version), min_version=newer[0].version
+            )
         await world.pass_(3)
         await world.check(await worker.read("a"))
 

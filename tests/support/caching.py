@@ -202,7 +202,11 @@ class World:
         if min_version is None:
             since = self.clock.now if strong else self.clock.now - MOST_AGE
             least = max(
-                (version for code, version, at in self.committed if code == balance.code and at <= since),
+                (
+                    version
+                    for code, version, at in self.committed
+                    if code == balance.code and at <= since
+                ),
                 default=0,
             )
             if balance.version < least:

@@ -12,7 +12,8 @@ from service.api.cursors import AccountsCursor, EntriesCursor, read_cursor, writ
 from service.api.json_bodies import BODY_LIMIT, read_json, read_struct
 from service.api.parameters import account_code, limit, query
 from service.api.payment_bodies import DIGITS
-from service.api.resources import ACCESS, GATEWAY
+from service.api.resources import ACCESS, BALANCES, GATEWAY
+from service.cache.model import Change
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -43,6 +44,9 @@ async def create_account(request: web.Request) -> web.Response:
         bytes(new.metadata).decode(),
         ledger_id,
     )
+    if account.created:  # somebody may just have been told that there is none
+        new_balance = Change(account.code, 0, account.currency, account.balance, account.held)
+        request.app[BALANCES].heard(ledger_id, [new_balance])
     return answers.rendered(documents.account(account), 201 if account.created else 200)
 
 

@@ -119,9 +119,7 @@ class PlayedPrimary:
         await self._steps.step()
         assert change.balance is not None
         assert change.held is not None
-        return VersionedBalance(
-            code, "USD", change.version, change.balance, change.held, epoch
-        )
+        return VersionedBalance(code, "USD", change.version, change.balance, change.held, epoch)
 
 
 class PlayedServer:
@@ -411,7 +409,9 @@ class System:
     def _round(self) -> None:
         """The same, when nothing comes between."""
         told, self._told = self._told, len(self.books.commits)
-        changes = [self.books.change(code) for code in {c: 0 for c, *_ in self.books.commits[told:]}]
+        changes = [
+            self.books.change(code) for code in {c: 0 for c, *_ in self.books.commits[told:]}
+        ]
         PlayedL2(self.server, self.steps, self).write_at_once(
             Scope(self.books.epoch, self._generation), changes
         )
@@ -480,5 +480,9 @@ class System:
             self.wrong.append(f"{served}: the ledger has {there[balance.version]}")
         if version is not None and (balance.version < version or served.epoch != of):
             self.wrong.append(f"{served}: below the token {token}")
-        if served.epoch == self.books.epoch == epoch and version is None and balance.version < least:
+        if (
+            served.epoch == self.books.epoch == epoch
+            and version is None
+            and balance.version < least
+        ):
             self.wrong.append(f"{served}: there was {least}")

@@ -84,11 +84,13 @@ def run_serve(settings: Settings, options: argparse.Namespace) -> int:
         with listen(settings.host, settings.port) as listener:
             url = url_of(listener)
             set_up_logging(settings)
-            if settings.redis_url is None:
-                warn("PAYLEDGER_REDIS_URL is not set: the first cache layer is the only one")
-            Supervisor(settings, listener, _environment(settings)).run(
-                lambda: say(f"payledger serves {url}")
-            )
+
+            def ready() -> None:
+                if settings.redis_url is None:
+                    warn("PAYLEDGER_REDIS_URL is not set: the first cache layer is the only one")
+                say(f"payledger serves {url}")
+
+            Supervisor(settings, listener, _environment(settings)).run(ready)
     except ListenError as exc:
         raise CommandError(str(exc)) from exc
     except DatabaseError as exc:

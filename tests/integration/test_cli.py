@@ -426,7 +426,7 @@ def test_a_command_that_does_not_exist_is_a_misuse(tmp_path: Path) -> None:
 
 
 def test_two_ups_that_start_at_once_in_one_folder_leave_one_running(home: Home) -> None:
-    first, second = Up(home, {}), Up(home, {})
+    first, second = Up(home, (), {}), Up(home, (), {})
     home.ups += [first, second]
     assert soon(lambda: {first.process.poll(), second.process.poll()} == {None, 1})
     survivor = first if first.process.poll() is None else second

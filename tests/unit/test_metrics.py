@@ -77,6 +77,7 @@ def test_a_process_goes_on_where_the_one_before_it_crashed() -> None:
 
     for plain, expected in ((3, 3), (2, 5), (4, 9)):
         metrics = instruments(memory, 0)
+        metrics.counter(SEEN).add((f"dog {plain}",))  # each begins with another series
         metrics.counter(SEEN).add(("cat",), plain)
         metrics.source((kept,), lambda plain=plain: [Sample(kept, ("a",), plain)])
         for _ in range(2):  # publishing twice counts once

@@ -68,7 +68,7 @@ class Steps:
 
 
 class Books:
-    """The ledger's histories: by epoch and account, what it held at each version, and since when."""
+    """The ledger's histories: what each account held at each version, and since when."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -119,13 +119,11 @@ class PlayedPrimary:
         await self._steps.step()
         assert change.balance is not None
         assert change.held is not None
-        return VersionedBalance(
-            code, "USD", change.version, change.balance, change.held, epoch
-        )
+        return VersionedBalance(code, "USD", change.version, change.balance, change.held, epoch)
 
 
 class PlayedServer:
-    """What L2's scripts do (tests/cache/test_scripts.py compares), each as a whole."""
+    """What L2's scripts do, each as a whole."""
 
     def __init__(self) -> None:
         self.run = 1
@@ -411,7 +409,9 @@ class System:
     def _round(self) -> None:
         """The same, when nothing comes between."""
         told, self._told = self._told, len(self.books.commits)
-        changes = [self.books.change(code) for code in {c: 0 for c, *_ in self.books.commits[told:]}]
+        changes = [
+            self.books.change(code) for code in {c: 0 for c, *_ in self.books.commits[told:]}
+        ]
         PlayedL2(self.server, self.steps, self).write_at_once(
             Scope(self.books.epoch, self._generation), changes
         )
@@ -480,5 +480,9 @@ class System:
             self.wrong.append(f"{served}: the ledger has {there[balance.version]}")
         if version is not None and (balance.version < version or served.epoch != of):
             self.wrong.append(f"{served}: below the token {token}")
-        if served.epoch == self.books.epoch == epoch and version is None and balance.version < least:
+        if (
+            served.epoch == self.books.epoch == epoch
+            and version is None
+            and balance.version < least
+        ):
             self.wrong.append(f"{served}: there was {least}")

@@ -44,9 +44,7 @@ async def run(events: list[tuple[str, int, int]], *, faithful: bool) -> System:
 
 
 @pytest.mark.parametrize("faithful", [True, False], ids=["connections", "strange connections"])
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events)
 def test_no_version_below_the_token_and_none_that_the_ledger_does_not_have(
     faithful: bool, events: list[tuple[str, int, int]]

@@ -1,5 +1,6 @@
 -- Sends messages to the listeners, if the lease of p_term is running, and prolongs it. False: it is
--- not, and nothing was sent. A new generation is noted in the lease.
+-- not, and nothing was sent. The generation is noted in the lease whenever that is prolonged: for
+-- who looks there, nothing depends on it.
 --
 -- Sending takes an id and a lock of the whole cluster that other transactions with a NOTIFY wait
 -- for, until the commit is flushed: call it with synchronous_commit off, in a transaction of its
@@ -26,9 +27,7 @@ begin
     return false;
   end if;
 
-  if v_lease.generation <> p_generation
-    or v_lease.expires_at < clock_timestamp() + ledger_private.lease_length() / 2
-  then
+  if v_lease.expires_at < clock_timestamp() + ledger_private.lease_length() / 2 then
     update ledger_private.relay_lease
     set
       generation = p_generation,

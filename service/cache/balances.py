@@ -59,8 +59,8 @@ class SharedLayer(Protocol):
 class Reading(NamedTuple):
     """The outcome of a flight. `balance` None: there is no such account.
 
-    `era`: the one it began in. `current`: it has all that was heard before the flight began.
-    `primary`: it is the primary's own word.
+    `era`: the one it began in. `current`: it has all that was heard before it landed. `primary`: it
+    is the primary's own word.
     """
 
     balance: CachedBalance | None
@@ -197,7 +197,7 @@ class BalanceCache:
         if not self._trust.is_live() or reading.era != self._trust.era:
             return False
         if reading.balance is None:
-            return min_version is None
+            return min_version is None and reading.current
         if min_version:
             return reading.balance.version >= min_version
         return reading.current
@@ -238,15 +238,13 @@ class BalanceCache:
                 look = await self._look(self._l2, trust.scope, key, need)
                 if look.balance is not None and self._believes(era):
                     reading = Reading(look.balance, "l2", trust.scope.epoch, era)
-                    self._keep(key, reading, watch)
-                    return reading
+                    return self._keep(key, reading, watch)
                 lease = look.lease
 
             reading = await self._read(key, need, era)
-            self._keep(key, reading, watch)
             if lease is not None:
                 self._share(lease, reading)
-            return reading
+            return self._keep(key, reading, watch)
         finally:
             del self._watches[key]
 
@@ -283,20 +281,29 @@ class BalanceCache:
         """Whether this process has heard of everything since `era` was noted."""
         return self._trust.is_live() and era == self._trust.era
 
-    def _keep(self, key: AccountKey, reading: Reading, watch: Watch) -> None:
+    def _keep(self, key: AccountKey, reading: Reading, watch: Watch) -> Reading:
+        """Keep it where that is right. The reading, with what was heard while it was under way."""
         if self._trust.refuses(reading.epoch):
             self._counters.refused_epoch += 1
-        elif not self._believes(reading.era):
+            return reading
+        if not self._believes(reading.era):
             self._counters.refused_untrusted += 1
-        elif not reading.current:
-            self._counters.refused_behind += 1
-        elif reading.balance is None:
-            if watch.newest is None:
-                self._unknown.put(key, self._clock())
-        elif (balance := watch.settle(reading.balance)) is None:
+            return reading
+        if reading.balance is None:
+            if watch.newest is not None:
+                return reading._replace(current=False)
+            self._unknown.put(key, self._clock())
+            return reading
+
+        balance = watch.settle(reading.balance)
+        if balance is None:
             self._counters.refused_overtaken += 1
-        else:
-            self._l1.put(key, balance, self._clock())
+            return reading._replace(current=False)
+        if not reading.current:
+            self._counters.refused_behind += 1
+            return reading
+        self._l1.put(key, balance, self._clock())
+        return reading._replace(balance=balance)
 
     def _share(self, lease: Lease, reading: Reading) -> None:
         """Fill L2 with what the primary said.

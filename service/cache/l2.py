@@ -326,6 +326,8 @@ class _Connection:
 
 def _in_words(exc: BaseException) -> str:
     """What is wrong with the server, for a person; passwords are in no such text."""
+    if isinstance(exc.__cause__, exceptions.RedisError):
+        exc = exc.__cause__  # the client calls whatever fails while it connects a lost connection
     match exc:
         case exceptions.AuthenticationError():
             return "the server refuses the user name or password of the Redis URL"

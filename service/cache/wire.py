@@ -79,7 +79,8 @@ def read_balance(at: bytes, code: str, value: bytes) -> CachedBalance | None:
     return CachedBalance(code, currency.decode(), int(version), balance.decode(), held.decode())
 
 
-# Each script runs as a whole: nothing comes between its reading and its writing.
+# Each script runs as a whole: nothing comes between its reading and its writing. SET comes before
+# DEL: a server that is out of memory refuses a script's first write, and none after it.
 
 # Whether `there` has to stay. A version alone (19 characters, see WRITE) gives way to its value.
 _STAYS = b"""\
@@ -108,12 +109,13 @@ FILL = (
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end
-redis.call('DEL', KEYS[2])
 local there = redis.call('GET', KEYS[1])
 if there and stays(there, ARGV[2]) then
+  redis.call('DEL', KEYS[2])
   return -1
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
 return 1
 """
 )
@@ -126,12 +128,12 @@ WRITE = (
     + b"""\
 local written = 0
 for i = 2, #ARGV do
-  redis.call('DEL', KEYS[2 * i - 2])
   local there = redis.call('GET', KEYS[2 * i - 3])
   if not there or not stays(there, ARGV[i]) then
     redis.call('SET', KEYS[2 * i - 3], ARGV[i], 'PX', ARGV[1])
     written = written + 1
   end
+  redis.call('DEL', KEYS[2 * i - 2])
 end
 return written
 """

@@ -23,17 +23,26 @@ def shared_valkey() -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    """For the tests that kill it."""
+def own_valkey() -> Iterator[Valkey]:
+    """For the tests that do not."""
     valkey = Valkey().start()
     yield valkey
     valkey.close()
 
 
 @pytest.fixture
-async def world(ledger: Ledger, shared_valkey: Valkey) -> World:
+def valkey(request: pytest.FixtureRequest) -> Valkey:
+    """Its own for a test whose parameter says so."""
+    race = request.node.callspec.params.get("race") if hasattr(request.node, "callspec") else None
+    own = race is None or race.__name__.startswith("redis_")
+    valkey: Valkey = request.getfixturevalue("own_valkey" if own else "shared_valkey")
+    return valkey
+
+
+@pytest.fixture
+async def world(ledger: Ledger, valkey: Valkey) -> World:
     """A ledger with the account `a` at version 1."""
     await ledger.open("a")
-    world = World(ledger, shared_valkey.url)
+    world = World(ledger, valkey.url)
     await world.pay("a", 100)
     return world

@@ -69,7 +69,7 @@ async def an_entry_of_l2_is_evicted_in_mid_fill(world: World, valkey: Valkey) ->
         await world.check(await other.read("a"))
 
 
-async def l2_misses_writes_for_a_while(world: World, valkey: Valkey) -> None:
+async def l2_misses_writes_for_a_while(world: World, _: Valkey) -> None:
     async with world.worker() as one, world.worker() as other:
         await one.read("a")
         await one.settle()  # version 1 is in L2
@@ -106,18 +106,17 @@ async def a_payment_falls_between_two_leaders(world: World, _: Valkey) -> None:
 
 
 async def an_old_leader_wakes_up_late(world: World, _: Valkey) -> None:
-    async with world.worker() as one, world.worker() as other:
-        await one.read("a")
-        await one.settle()  # version 1 is in L2, in the old leader's generation
-
+    async with world.worker() as worker:
         world.term, world.generation = 2, "g2"
         await world.beat()
-        await world.relay(await world.pay("a"))
-        await world.pass_(3)
+        await worker.read("a")
+
+        await world.pay(
+            "a"
+        )  # the new leader has stopped, and the old one, who knows nothing of it,
         world.term, world.generation = 1, "g1"
-        await world.beat()
-        await world.check(await one.read("a"))
-        await world.check(await other.read("a"))
+        await world.pass_(3)  # sends heartbeats
+        await world.check(await worker.read("a"))
 
 
 async def the_listener_misses_a_payment(world: World, _: Valkey) -> None:
@@ -181,6 +180,38 @@ async def two_databases_share_one_redis(world: World, _: Valkey) -> None:
         )
         await world.pass_(11)  # L1's entry is too old
         await world.check(await worker.read("a"))
+
+
+async def a_value_lies_under_the_key_of_another_account(world: World, valkey: Valkey) -> None:
+    await world.books.open("b")
+    await world.pay("b", 7)
+    async with world.worker() as worker:
+        await worker.read("a")
+        await worker.read("b")
+        await worker.settle()
+        (one,) = valkey.keys(f"*:b:{world.books.id}:a")
+        (other,) = valkey.keys(f"*:b:{world.books.id}:b")
+        valkey.ask("COPY", other, one, "REPLACE")
+        await world.pass_(11)  # L1's entries are too old
+        await world.check(await worker.read("a"))
+
+
+async def redis_is_restarted_with_old_data(world: World, valkey: Valkey) -> None:
+    async with world.worker() as one, world.worker() as other:
+        await one.read("a")
+        await one.settle()
+        assert valkey.ask("SAVE") == b"+OK"  # with version 1
+        await world.relay(await world.pay("a"))
+        valkey.kill()
+        valkey.start()
+
+        await world.pass_(6)
+        for _ in range(4):  # connections to the server before are found closed, one by one
+            await world.check(await other.read("a", strong=True))
+            await other.l2.look(other.trust.scope, other.key("b"), 0)
+        assert not other.l2.breaker.is_open
+        await world.pass_(11)
+        await world.check(await other.read("a"))
 
 
 async def a_strong_reader_joins_an_older_flight(world: World, _: Valkey) -> None:
@@ -254,6 +285,8 @@ RACES = [
     a_process_is_stopped_and_continued,
     the_connection_of_a_stopped_process_holds_a_whole_past,
     two_databases_share_one_redis,
+    a_value_lies_under_the_key_of_another_account,
+    redis_is_restarted_with_old_data,
     a_strong_reader_joins_an_older_flight,
     a_reader_with_a_token_joins_an_older_flight,
     a_write_on_one_worker_is_read_on_another_with_the_token,

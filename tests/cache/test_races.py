@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
-async def test_nothing_wrong_is_served_when(race: Any, world: World, shared_valkey: Valkey) -> None:
-    await race(world, shared_valkey)
+async def test_nothing_wrong_is_served_when(race: Any, world: World, valkey: Valkey) -> None:
+    await race(world, valkey)
     assert world.wrong == []

@@ -68,7 +68,7 @@ class Steps:
 
 
 class Books:
-    """The ledger's histories: by epoch and account, what it held at each version, and since when."""
+    """The ledger's histories: what each account held at each version, and since when."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -123,7 +123,7 @@ class PlayedPrimary:
 
 
 class PlayedServer:
-    """What L2's scripts do (tests/cache/test_scripts.py compares), each as a whole."""
+    """What L2's scripts do, each as a whole."""
 
     def __init__(self) -> None:
         self.run = 1

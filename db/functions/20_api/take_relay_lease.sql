@@ -46,6 +46,10 @@ begin
     from ledger_private.relay_lease l;
     return;
   end if;
+
+  -- Makes PostgreSQL drop what every listener has read. Otherwise a sender does that, after it has
+  -- sent; so once the queue was full, no one could send, ever, though all is read meanwhile.
+  perform pg_notification_queue_usage();
   return next;
 end
 $$;

@@ -98,8 +98,8 @@ begin
     case
       when description is null and metadata = '{}'
         then ledger_private.render_plain_payment(
-          payment_id, v_posted_at, from_code, balance_after, version,
-          to_code, credited_balance, credited_version, amount, currency
+          payment_id, v_posted_at, from_code, balance_after + amount, version,
+          to_code, credited_balance - amount, credited_version, amount, currency
         )
       else ledger_private.render_payment(
         payment_id, 'payment', description, metadata, null, v_posted_at,

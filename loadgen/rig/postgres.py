@@ -18,6 +18,7 @@ from loadgen.rig.programs import (
     run,
     send,
     start,
+    wait_gone,
 )
 
 START_SECONDS = 60.0
@@ -197,8 +198,7 @@ class Postgres:
             send(child, signal.SIGKILL)
         await self._process.wait()
         # The next start refuses while one of the old processes holds the shared memory.
-        while any(Path(f"/proc/{child}").exists() for child in children):
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_gone, children)
 
     async def stop(self) -> None:
         """Shut down in order."""

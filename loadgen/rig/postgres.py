@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -179,7 +180,7 @@ class Postgres:
             if not self.runs:
                 raise RigFailed(f"PostgreSQL {self.name} has ended:\n{self._log_tail()}")
             try:
-                await self.sql("select 1", database="postgres")
+                await self.sql("select 1", database="postgres", patience=0.5)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if loop.time() > deadline:
                     why = f"PostgreSQL {self.name} does not answer: {error}"
@@ -215,9 +216,11 @@ class Postgres:
         for pid in (self.pid, *children_of(self.pid)):
             send(pid, number)
 
-    async def sql(self, query: str, *arguments: object, database: str = DATABASE) -> object:
+    async def sql(
+        self, query: str, *arguments: object, database: str = DATABASE, patience: float = 5.0
+    ) -> Any:
         """Run SQL as the superuser on a connection of its own; give the first value."""
-        connection = await asyncpg.connect(self.dsn(database=database), timeout=5)
+        connection = await asyncpg.connect(self.dsn(database=database), timeout=patience)
         try:
             if arguments:
                 return await connection.fetchval(query, *arguments, timeout=60)

@@ -66,6 +66,10 @@ class Valkey:
             send(self._process.pid, signal.SIGTERM)
             await self._process.wait()
 
+    def forget_saved(self) -> None:
+        """Come back empty from the next start on."""
+        (self._directory / "dump.rdb").unlink(missing_ok=True)
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         if self._process is not None and self.runs:

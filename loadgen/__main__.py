@@ -20,6 +20,7 @@ from loadgen.accounts import SetupFailed
 from loadgen.audit import AuditFailed
 from loadgen.check.command import add_check
 from loadgen.demo import demo
+from loadgen.prover.command import add_prove
 from loadgen.purchases import FileMalformed
 from loadgen.replay import Replay, ReplayOptions
 from loadgen.result import BROKEN, SOUND, UNCHECKED, Result
@@ -130,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_demo(commands)
     add_check(commands)
+    add_prove(commands)
     return parser
 
 

@@ -123,27 +123,35 @@ class Link:
         self.wire = wire
         self.client = (reader, writer)
         self.server: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._over = asyncio.Event()
         self._ended = False
 
     async def carry(self) -> None:
-        """Carry bytes both ways until one side ends."""
-        host, port = self.wire.upstream
-        pumps: list[asyncio.Task[None]] = []
+        """Carry bytes both ways until one side ends, or we end it."""
+        carrying = asyncio.create_task(self._both_ways())
+        over = asyncio.create_task(self._over.wait())
+        await asyncio.wait([carrying, over], return_when=asyncio.FIRST_COMPLETED)
+        for task in (carrying, over):
+            task.cancel()
+        await asyncio.gather(carrying, over, return_exceptions=True)
+        self.end(reset=False)
+
+    async def _both_ways(self) -> None:
+        await self.wire.passed()
         try:
-            await self.wire.passed()
-            self.server = await asyncio.open_connection(host, port)
-            pumps = [
-                asyncio.create_task(self.forward(self.client[0], self.server[1])),
-                asyncio.create_task(self.backward(self.server[0], self.client[1])),
-            ]
+            self.server = await asyncio.open_connection(*self.wire.upstream)
+        except OSError:
+            return  # nobody is there: the client's connection ends
+        pumps = [
+            asyncio.create_task(self.forward(self.client[0], self.server[1])),
+            asyncio.create_task(self.backward(self.server[0], self.client[1])),
+        ]
+        try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        except (OSError, asyncio.CancelledError):
-            pass  # nobody there, or ended by us: either way the client's connection ends
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            self.end(reset=False)
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry what the client sends."""
@@ -165,6 +173,7 @@ class Link:
         if self._ended:
             return
         self._ended = True
+        self._over.set()
         for side in (self.client, self.server):
             if side is None:
                 continue
@@ -174,8 +183,6 @@ class Link:
                 writer.transport.abort()
             else:
                 writer.close()
-        if self.task is not asyncio.current_task():
-            self.task.cancel()
 
 
 def _linger_not(writer: asyncio.StreamWriter) -> None:

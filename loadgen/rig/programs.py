@@ -127,22 +127,22 @@ async def run(
         env=None if env is None else dict(env),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE,
         cwd="/",
         user=user.uid,
         group=user.gid,
         extra_groups=None if user.uid is None else (),
     )
     try:
-        output, _ = await process.communicate(text.encode())
+        output, errors = await process.communicate(text.encode())
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         raise
-    said = output.decode(errors="replace")
     if process.returncode != 0:
-        raise RigFailed(f"{command[0]} ended with {process.returncode}: {said.strip()[-2000:]}")
-    return said
+        said = (output + errors).decode(errors="replace").strip()[-2000:]
+        raise RigFailed(f"{command[0]} ended with {process.returncode}: {said}")
+    return output.decode(errors="replace")
 
 
 def children_of(pid: int) -> list[int]:

@@ -35,7 +35,7 @@ def add_prove(commands: Any) -> None:
     add("--seed", type=int, help="the same seed gives the same load and faults; default: random")
     add("--faults", default="", help="names, by comma; default: all; `list` lists them")
     add("--model", choices=("open", "closed"), default=defaults.model)
-    add("--rate", type=float, default=defaults.rate, help="open: operations a second (150)")
+    add("--rate", type=float, default=defaults.rate, help="open: operations a second (100)")
     add("--clients", type=int, default=defaults.clients, help="closed: how many (32)")
     add("--accounts", type=int, default=defaults.accounts, help="ordinary accounts (200)")
     add("--directory", type=Path, default=defaults.directory, help="for history and report")

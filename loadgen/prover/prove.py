@@ -42,10 +42,10 @@ class ProveOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     seconds: float = 600.0
     model: str = "open"
-    rate: float = 150.0
+    rate: float = 100.0
     """Operations a second; a race, a storm or an import is many requests."""
     clients: int = 32
-    most_in_flight: int = 256
+    most_in_flight: int = 64
     accounts: int = 200
     faults: tuple[str, ...] = ()
     """Names; none: all of them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -158,6 +158,20 @@ def _chart(
         )
     drawn.append("</svg>")
     return "".join(drawn)
+
+
+def _lines(values: Sequence[float], *, gaps: bool) -> Iterator[list[tuple[int, float]]]:
+    """Give the points of a line; with gaps, one line for each stretch that has values."""
+    line: list[tuple[int, float]] = []
+    for second, value in enumerate(values):
+        if gaps and value <= 0:
+            if line:
+                yield line
+            line = []
+        else:
+            line.append((second, value))
+    if line:
+        yield line
 
 
 def _key(series: Series) -> str:

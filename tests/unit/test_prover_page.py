@@ -86,6 +86,13 @@ def test_a_point_for_every_second_lies_inside_its_chart() -> None:
         )
 
 
+def test_where_nothing_was_answered_the_latency_has_a_gap() -> None:
+    proof = make_proof()
+    for second in (50, 51):
+        proof.timeline[second] |= {"p50": 0.0, "p99": 0.0, "max": 0.0}
+    assert parsed(page.render(proof)).seen["polyline"] == 2 * 3 + 3 + 4
+
+
 def test_the_verdict_stands_above_everything() -> None:
     sound, broken = page.render(make_proof()), page.render(make_proof(sound=False))
     assert sound.index("Not sound") < sound.index("<svg")  # an injection hit nothing

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 
 from loadgen.faults.fault import Scene
 from loadgen.rig.postgres import Postgres
-from loadgen.rig.programs import children_of, faketime_library, send, start
+from loadgen.rig.programs import RigFailed, children_of, faketime_library, send, start
 from loadgen.rig.rig import Rig
 
 SETTLE_SECONDS = 60.0
@@ -169,7 +171,12 @@ def needs_disk(rig: Rig) -> str | None:
 
 def needs_strace(_: Rig) -> str | None:
     """Say why system calls can't be made to fail."""
-    return None if shutil.which("strace") else "needs strace, and the right to trace (ptrace)"
+    if shutil.which("strace") is None:
+        return "needs strace"
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    if os.geteuid() != 0 and scope.exists() and scope.read_text().strip() != "0":
+        return "needs the right to trace processes (ptrace)"
+    return None
 
 
 def needs_faketime(_: Rig) -> str | None:
@@ -244,6 +251,8 @@ async def _traced(scene: Scene, injection: str) -> AsyncIterator[None]:
     )
     try:
         yield
+        if tracer.returncode is not None and primary.runs:
+            raise RigFailed(f"strace ended by itself with {tracer.returncode}")
     finally:
         if tracer.returncode is None:
             send(tracer.pid, signal.SIGINT)

@@ -22,7 +22,7 @@ from loadgen.prover import page, table
 from loadgen.prover.prove import Prove, ProveOptions
 from loadgen.rig.programs import RigFailed
 
-SOUND, BROKEN, NOT_DONE = 0, 1, 2
+SOUND, BROKEN, NOT_DONE, INTERRUPTED = 0, 1, 2, 130
 
 
 def add_prove(commands: Any) -> None:
@@ -74,6 +74,9 @@ def run_prove(options: argparse.Namespace) -> int:
     except (RigFailed, SetupFailed, LedgerUnread, JournalFailed) as error:
         print(f"loadgen prove: {error}", file=sys.stderr)
         return NOT_DONE
+    except KeyboardInterrupt:
+        print("loadgen prove: interrupted, no verdict", file=sys.stderr)
+        return INTERRUPTED
     report = options.directory / f"report-{seed}"
     report.with_suffix(".json").write_bytes(
         msgspec.json.format(msgspec.json.encode(proof), indent=1) + b"\n"

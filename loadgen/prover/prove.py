@@ -134,6 +134,8 @@ class Prove:
             rig.keep = not verdict.sound
             if rig.keep:
                 self._console.print(f"data and logs are kept in {rig.home}")
+                if rig.disk.problem is None:
+                    self._console.print(f"its disk stays mounted: umount {rig.disk.path}")
         checked = verdict.checked
         return Proof(
             seed=options.seed,

@@ -34,8 +34,9 @@ async def backend_killed(scene: Scene) -> AsyncIterator[None]:
     """One backend is killed: PostgreSQL ends all others and recovers."""
     primary = scene.rig.primary
     pids = await backends(primary)
-    if pids:
-        send(scene.random.choice(pids), signal.SIGKILL)
+    if not pids:
+        raise RigFailed("the service has no session that could be killed")
+    send(scene.random.choice(pids), signal.SIGKILL)
     yield
     await primary.ready()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -54,7 +55,9 @@ def rows(injections: Iterable[Injection]) -> list[Row]:
 
 def show(proof: Proof, console: Console) -> None:
     """Print the table, what was skipped, and the line that sums it all up."""
-    table = Table(title="Faults, in the order in which they first came")
+    table = Table(
+        title="Faults, in the order in which they first came", title_justify="left", box=SIMPLE_HEAD
+    )
     table.add_column("fault", no_wrap=True)
     for heading in ("times", "hit", "in flight", "back s", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -19,6 +19,7 @@ import pytest
 
 from loadgen.faults.fault import Scene
 from loadgen.faults.matrix import BY_NAME
+from loadgen.faults.sessions import session
 from loadgen.rig.postgres import Postgres
 from loadgen.rig.programs import RigFailed, postgres_programs, valkey_program
 from loadgen.rig.rig import Rig
@@ -255,7 +256,8 @@ async def test_every_fault_bites_and_is_healed() -> None:
                 continue
             scene = Scene(rig, random.Random(name), burst, codes)
             try:
-                async with fault.inject(scene):
+                # The services' pools may be empty: nobody asks them for anything here.
+                async with session(rig.primary.dsn("payledger_service")), fault.inject(scene):
                     await probe(scene)
                 await whole(rig)
             except BaseException as error:

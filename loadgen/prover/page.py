@@ -150,12 +150,11 @@ def _chart(
             f'<text x="{across(tick):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{tick} s</text>'
         )
     for one in series:
-        points = " ".join(
-            f"{across(second + 0.5):.1f},{up(value):.1f}" for second, value in enumerate(one.values)
-        )
-        drawn.append(
-            f'<polyline class="series" style="stroke: var(--{one.colour})" points="{points}"/>'
-        )
+        for line in _lines(one.values, gaps=log):
+            points = " ".join(f"{across(at + 0.5):.1f},{up(value):.1f}" for at, value in line)
+            drawn.append(
+                f'<polyline class="series" style="stroke: var(--{one.colour})" points="{points}"/>'
+            )
     drawn.append("</svg>")
     return "".join(drawn)
 

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 from embedded_support import REPO, gone, soon
+from support.processes import heed_signals
 
 from service.database.api_keys import parse_token
 from service.embedded import EmbeddedPostgres, find_postgres
@@ -59,12 +60,16 @@ class Home:
         self.ups[-1].wait_ready()
         return self.ups[-1]
 
-    def end(self) -> None:
+    def end_ups(self) -> None:
         for up in self.ups:
             if up.process.poll() is None:
                 up.process.kill()
                 up.process.wait()
             up.close()
+        self.ups.clear()
+
+    def end(self) -> None:
+        self.end_ups()
         cluster = EmbeddedPostgres(self.state)
         cluster.remove_data()
         cluster.state.drop_socket_dir()
@@ -84,6 +89,7 @@ class Up:
             env=home.environment(**variables),
             stdout=self._file,
             stderr=subprocess.STDOUT,
+            preexec_fn=heed_signals,
         )
 
     def wait_ready(self) -> None:
@@ -118,10 +124,17 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    """A folder to start and end `up` in: the cluster is made once, and found again by each test."""
+def lasting_home() -> Iterator[Home]:
+    """The cluster is made once, and found again by each test."""
     with new_home() as made:
         yield made
+
+
+@pytest.fixture
+def home(lasting_home: Home) -> Iterator[Home]:
+    """A folder to start and end `up` in; what a failed test left running fails no other."""
+    yield lasting_home
+    lasting_home.end_ups()
 
 
 @pytest.fixture(scope="module")

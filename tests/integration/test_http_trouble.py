@@ -154,6 +154,7 @@ async def test_a_connection_whose_end_was_announced_between_two_payments_is_repl
 
     await until(announced, "the server has closed the line")
     assert (await wired.pay(PAYMENT)).status == 201
+    wire.hear_again()
     assert await wired.balance("alice") == "2"
     await wired.assert_sound()
 

@@ -1,8 +1,12 @@
-"""Whatever is sent: never a 500, and nothing is written by what is refused."""
+"""Whatever is sent: never a 500, and nothing is written by what is refused.
+
+PAYLEDGER_TEST_EXAMPLES sets how many examples each test tries.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 # The database and the service are shared by the examples; so is the ledger.
 relaxed = settings(
-    max_examples=80,
+    max_examples=int(os.environ.get("PAYLEDGER_TEST_EXAMPLES", "80")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from service.database.connections import is_infrastructure
+from service.database.connections import epoch_of, is_infrastructure
 from service.errors import Problem, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -55,21 +55,43 @@ _LONGEST_PAUSE = 0.5
 _MOST_IN_WORK = 2_000
 
 
+def _nobody_asks(_seconds: float) -> None:
+    pass
+
+
 class Carried(NamedTuple):
-    """The rows; `doubtful`: an earlier attempt of this call may yet be carried out, too."""
+    """The rows, and the epoch they are of.
+
+    `doubtful`: an earlier attempt of this call may yet be carried out, too.
+    """
 
     rows: list[asyncpg.Record]
     doubtful: bool
+    epoch: str
 
 
 class Carrier:
-    """A pool with a deadline. `writes`: its calls change something, so their outcome matters."""
+    """A pool with a deadline. `writes`: its calls change something, so their outcome matters.
 
-    def __init__(self, pool: Pool, *, deadline_seconds: float, writes: bool) -> None:
+    `refuses`: whether a connection of this epoch is not to be used; it is then closed. `waited` is
+    told how many seconds each call was without a connection.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        deadline_seconds: float,
+        writes: bool,
+        refuses: Callable[[str], bool] | None = None,
+        waited: Callable[[float], None] = _nobody_asks,
+    ) -> None:
         self._pool = pool
+        self._waited = waited
         self._deadline_seconds = deadline_seconds
         # What an attempt must have left to begin: one that is cut off leaves its outcome in doubt.
         self._reserve_seconds = min(deadline_seconds / 10, 1.0)
+        self._refuses = refuses
         self._writes = writes
         self._in_work = 0
 
@@ -111,9 +133,11 @@ class Carrier:
             except NO_CONNECTION as exc:
                 failure = _Failure(exc, doubtful=False, retry=True)
             else:
+                self._waited(loop.time() - began_at)
                 try:
+                    epoch = epoch_of(connection)
                     rows = await self._attempt(connection, statement, arguments, deadline)
-                    return Carried(rows, doubtful)
+                    return Carried(rows, doubtful, epoch)
                 except _Failure as exc:
                     failure = exc
                 except Problem:
@@ -132,6 +156,8 @@ class Carrier:
             if not failure.retry or resumes_at >= min(last_begin, deadline - needs):
                 raise _given_up(failure, statement, doubtful=doubtful)
             await asyncio.sleep(resumes_at - loop.time())
+            if loop.time() >= last_begin:  # a busy machine overslept
+                raise _given_up(failure, statement, doubtful=doubtful)
 
     async def _attempt(
         self, connection: Connection, statement: str, arguments: Sequence[object], deadline: float
@@ -141,10 +167,13 @@ class Carrier:
         # that met a commit waiting for its standby would make the payment visible, and a retry
         # acknowledge it, before the standby has it.
         timer = asyncio.get_running_loop().call_at(deadline, connection.terminate)
+        refused = self._refuses is not None and self._refuses(epoch_of(connection))
         warnings = _Warnings() if self._writes else None
         try:
             if warnings is not None:
                 connection.add_log_listener(warnings)
+            if refused:
+                raise ConnectionAbortedError
             rows = await connection.fetch(statement, *arguments)
         except Exception as exc:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):

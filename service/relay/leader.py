@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from service.cache import notices
-from service.cache.model import Change, Scope
+from service.cache.model import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,9 @@ _BACK_OFF = 1.25
 class SecondLayer(Protocol):
     """What the relay wants of L2."""
 
-    async def write(self, scope: Scope, changes: Sequence[tuple[int, Change]]) -> bool:
+    async def write(
+        self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
+    ) -> bool:
         """False: some of it may be missing there."""
 
 
@@ -125,10 +127,11 @@ class Leader:
         """Without an L2 of ours there may be one of others, which misses everything."""
         if self._second_layer is None:
             return False
-        scope = Scope(self._session.epoch, self._generation)
         try:
             async with asyncio.timeout(L2_SECONDS):
-                written = await self._second_layer.write(scope, changes)
+                written = await self._second_layer.write(
+                    self._session.epoch, self._generation, changes
+                )
         except (OSError, RuntimeError):  # a timeout is an OSError
             written = False
         if not written:

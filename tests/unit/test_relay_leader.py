@@ -71,9 +71,11 @@ class L2:
     ends: list[bool | type[Exception] | None]
     scopes: list[Scope] = field(default_factory=list)
 
-    async def write(self, scope: Scope, changes: Sequence[tuple[int, Change]]) -> bool:
+    async def write(
+        self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
+    ) -> bool:
         self.session.log.append("l2 " + " ".join(change.code for _, change in changes))
-        self.scopes.append(scope)
+        self.scopes.append(Scope(epoch, generation))
         end = self.ends.pop(0)
         if end is None:
             await asyncio.Event().wait()

@@ -15,9 +15,10 @@ from service.api.json_bodies import (
 )
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
-from service.api.resources import ACCESS, GATEWAY, POSTER
+from service.api.resources import ACCESS, GATEWAY, POSTER, REQUESTS
+from service.api.tokens import write_token
 from service.errors import Problem, render
-from service.ledger.gateway import values_of
+from service.ledger.gateway import entries_of, values_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from service.ledger.gateway import PaymentResult
 
 _REPLAYED = "Idempotent-Replayed"
+_EPOCH = "Payledger-Epoch"
+_TOKENS = "Payledger-Tokens"
+
+# Of headers, proxies and clients take 8 KiB or so, all together.
+_TOKENS_LIMIT = 4096
 
 
 async def post_payment(request: web.Request) -> web.Response:
@@ -38,6 +44,7 @@ async def post_payment(request: web.Request) -> web.Response:
     check_json(body)
     payment = read_payment(body, idem_key)
     result = await poster.post_payment(payment, idem_key, ledger_id, deadline)
+    _count(request, result)
     return _answer(request, result, 201)
 
 
@@ -52,7 +59,16 @@ async def post_payments(request: web.Request) -> web.Response:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
     results = await poster.post_payments(read_batch(body), ledger_id, deadline)
-    return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
+    for result in results:
+        _count(request, result)
+    return answers.document(
+        b'{"epoch":%b,"results":[%b]}'
+        % (
+            b'"%b"' % results[0].epoch.encode() if results else b"null",
+            b",".join(map(_result, results)),
+        ),
+        200,
+    )
 
 
 async def get_payment(request: web.Request) -> web.Response:
@@ -75,6 +91,10 @@ async def find_payment(request: web.Request) -> web.Response:
     return _answer(request, result, 200)
 
 
+def _count(request: web.Request, result: PaymentResult) -> None:
+    request.app[REQUESTS].paid(result.outcome, result.code, replayed=result.replayed)
+
+
 def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> web.Response:
     if result.outcome != "posted":
         raise Problem(
@@ -85,10 +105,23 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     headers = {
         "Location": f"/v1/ledgers/{request.match_info['ledger']}/payments/{result.payment_id}",
         "ETag": f'"{result.payment_id}"',
+        **_tokens(result),
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
     return answers.document(result.body.encode(), posted_status, headers)
+
+
+def _tokens(result: PaymentResult) -> dict[str, str]:
+    """The token of each account: whoever reads with it sees this payment, wherever it reads."""
+    last = {entry.account: entry.version for entry in entries_of(result)}
+    tokens = ", ".join(
+        f"{code}={write_token(version, result.epoch)}" for code, version in last.items()
+    )
+    headers = {_EPOCH: result.epoch}
+    if len(tokens) <= _TOKENS_LIMIT:
+        headers[_TOKENS] = tokens
+    return headers
 
 
 def _result(result: PaymentResult) -> bytes:

@@ -206,4 +206,6 @@ def _read(value: bytes, key: AnswerKey) -> _Answer | None:
 
 
 def _replay(answer: _Answer) -> PaymentResult:
-    return PaymentResult(answer.outcome, answer.code, True, answer.payment_id, answer.body)
+    return PaymentResult(
+        answer.outcome, answer.code, True, answer.payment_id, answer.body, answer.epoch
+    )

@@ -56,13 +56,14 @@ async def create_pool(
     (SET, LISTEN, advisory session locks, temporary tables): none is cleared between two uses,
     which saves a round trip each. An open transaction is rolled back all the same.
 
-    `primary` False: it leads to a replica, which has no epoch of its own to tell.
+    `primary` False: it leads to a replica, which has no epoch of its own to tell. None is made now:
+    nothing rests on a replica.
     """
     try:
         return await asyncpg.create_pool(
             dsn,
             min_size=0,
-            init_size=1,
+            init_size=1 if primary else 0,
             max_size=size,
             timeout=CONNECT_SECONDS,
             command_timeout=command_seconds,

@@ -55,6 +55,10 @@ _LONGEST_PAUSE = 0.5
 _MOST_IN_WORK = 2_000
 
 
+def _nobody_asks(_seconds: float) -> None:
+    pass
+
+
 class Carried(NamedTuple):
     """The rows, and the epoch they are of.
 
@@ -69,7 +73,8 @@ class Carried(NamedTuple):
 class Carrier:
     """A pool with a deadline. `writes`: its calls change something, so their outcome matters.
 
-    `refuses`: whether a connection of this epoch is not to be used; it is then closed.
+    `refuses`: whether a connection of this epoch is not to be used; it is then closed. `waited` is
+    told how many seconds each call was without a connection.
     """
 
     def __init__(
@@ -79,8 +84,10 @@ class Carrier:
         deadline_seconds: float,
         writes: bool,
         refuses: Callable[[str], bool] | None = None,
+        waited: Callable[[float], None] = _nobody_asks,
     ) -> None:
         self._pool = pool
+        self._waited = waited
         self._deadline_seconds = deadline_seconds
         # What an attempt must have left to begin: one that is cut off leaves its outcome in doubt.
         self._reserve_seconds = min(deadline_seconds / 10, 1.0)
@@ -126,6 +133,7 @@ class Carrier:
             except NO_CONNECTION as exc:
                 failure = _Failure(exc, doubtful=False, retry=True)
             else:
+                self._waited(loop.time() - began_at)
                 try:
                     epoch = epoch_of(connection)
                     rows = await self._attempt(connection, statement, arguments, deadline)

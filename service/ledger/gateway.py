@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from service.ledger.carrier import Carrier
+from service.metrics.instruments import LATENCY_BUCKETS, Family
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
     import asyncpg
+
+    from service.metrics.instruments import Metrics
 
 Json = str  # a JSON document as text
 
@@ -24,14 +27,36 @@ code, currency, type, status, balance::text, held::text, available::text, versio
 min_balance::text, max_balance::text, metadata::text, created_at"""
 
 
+POOL_WAITS = Family(
+    "histogram",
+    "payledger_pool_wait_seconds",
+    "Time a call waits for a connection of its pool.",
+    ("pool",),
+    LATENCY_BUCKETS,
+)
+
+
 class PaymentResult(NamedTuple):
-    """ledger.payment_result. `body` of a posted payment is the answer's very bytes, as text."""
+    """ledger.payment_result. `body` of a posted payment is the answer's very bytes, as text.
+
+    `epoch` is of the history that it was read in; empty when the database has none.
+    """
 
     outcome: str  # posted, rejected, invalid, conflict, busy; or unknown, see _undoubted
     code: str | None
     replayed: bool
     payment_id: str | None
     body: Json
+    epoch: str = ""
+
+
+class PostedEntry(msgspec.Struct, gc=False):
+    """What an entry of a posted payment tells about its account."""
+
+    account: str
+    currency: str
+    version: int
+    balance_after: str
 
 
 class Ledger(NamedTuple):
@@ -61,17 +86,6 @@ class Account(NamedTuple):
     metadata: Json
     created_at: datetime
     created: bool = False
-
-
-class Balance(NamedTuple):
-    """An account's balance as of a version."""
-
-    code: str
-    currency: str
-    version: int
-    balance: str
-    held: str
-    available: str
 
 
 class Entry(NamedTuple):
@@ -107,9 +121,21 @@ class Gateway:
         reads: asyncpg.Pool[asyncpg.Record],
         *,
         deadline_seconds: float,
+        metrics: Metrics,
     ) -> None:
-        self._writing = Carrier(payments, deadline_seconds=deadline_seconds, writes=True)
-        self._reading = Carrier(reads, deadline_seconds=deadline_seconds, writes=False)
+        waits = metrics.histogram(POOL_WAITS)
+        self._writing = Carrier(
+            payments,
+            deadline_seconds=deadline_seconds,
+            writes=True,
+            waited=lambda seconds: waits.observe(seconds, ("payments",)),
+        )
+        self._reading = Carrier(
+            reads,
+            deadline_seconds=deadline_seconds,
+            writes=False,
+            waited=lambda seconds: waits.observe(seconds, ("reads",)),
+        )
 
     async def post_payment(
         self,
@@ -130,7 +156,8 @@ class Gateway:
             (idem_key, from_, to, amount, currency, description, metadata, ledger_id),
             deadline,
         )
-        return _undoubted(PaymentResult(*carried.rows[0]), doubtful=carried.doubtful)
+        result = PaymentResult(*carried.rows[0])._replace(epoch=carried.epoch)
+        return _undoubted(result, doubtful=carried.doubtful)
 
     async def post_payments(
         self, payments: Json, ledger_id: int, deadline: float
@@ -142,7 +169,10 @@ class Gateway:
             (payments, ledger_id),
             deadline,
         )
-        return [_undoubted(PaymentResult(*row), doubtful=carried.doubtful) for row in carried.rows]
+        return [
+            _undoubted(PaymentResult(*row)._replace(epoch=carried.epoch), doubtful=carried.doubtful)
+            for row in carried.rows
+        ]
 
     async def create_ledger(
         self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
@@ -215,17 +245,6 @@ class Gateway:
         )
         return [Account(*row) for row in rows]
 
-    async def get_balance(self, code: str, ledger_id: int) -> Balance:
-        """Raises unknown_account."""
-        return Balance(
-            *await self._reading.fetchrow(
-                "select code, currency, version, balance::text, held::text, available::text"
-                " from ledger.get_balance($1, $2)",
-                code,
-                ledger_id,
-            )
-        )
-
     async def list_entries(
         self, code: str, before_version: int | None, limit: int, ledger_id: int
     ) -> list[Entry]:
@@ -250,14 +269,12 @@ class Gateway:
 
     async def find_payment_by_key(self, idem_key: str, ledger_id: int) -> PaymentResult:
         """What a retry with the key would be answered. Raises unknown_idempotency_key."""
-        return PaymentResult(
-            *await self._reading.fetchrow(
-                "select outcome, code, replayed, payment_id::text, body::text"
-                " from ledger.find_payment_by_key($1, $2)",
-                idem_key,
-                ledger_id,
-            )
+        carried = await self._reading.carry(
+            "select outcome, code, replayed, payment_id::text, body::text"
+            " from ledger.find_payment_by_key($1, $2)",
+            (idem_key, ledger_id),
         )
+        return PaymentResult(*carried.rows[0])._replace(epoch=carried.epoch)
 
     async def find_api_key(self, api_key_id: int) -> ApiKey | None:
         """None: there is none, or it was revoked."""
@@ -285,6 +302,18 @@ def _undoubted(result: PaymentResult, *, doubtful: bool) -> PaymentResult:
     if doubtful and result.outcome in ("invalid", "busy"):
         return PaymentResult("unknown", "outcome_unknown", False, None, "{}")
     return result
+
+
+class _PostedBody(msgspec.Struct, gc=False):
+    entries: list[PostedEntry]
+
+
+_posted_bodies = msgspec.json.Decoder(_PostedBody)
+
+
+def entries_of(result: PaymentResult) -> list[PostedEntry]:
+    """A posted payment's entries in order: of several of one account, the last is its state."""
+    return _posted_bodies.decode(result.body).entries
 
 
 def values_of(result: PaymentResult) -> dict[str, object]:

@@ -504,7 +504,7 @@ async def test_a_batch_of_500_is_taken_and_one_of_501_is_not(books: Api) -> None
 
 
 async def test_an_empty_batch_has_no_results(books: Api) -> None:
-    assert (await books.batch([])).json == {"results": []}
+    assert (await books.batch([])).json == {"epoch": None, "results": []}
 
 
 async def test_an_item_that_is_no_payment_is_told_so_and_the_others_are_posted(books: Api) -> None:

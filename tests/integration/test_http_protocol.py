@@ -12,7 +12,8 @@ import pytest
 from http_support import Wire, fresh_key, raw, read_answer, serving, until
 from yarl import URL
 
-from service.api.logs import AccessLogger, JsonFormatter, TextFormatter, set_up_logging
+from service.api.logs import AccessLogger
+from service.logs import JsonFormatter, TextFormatter, set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -11,6 +11,8 @@ import pytest
 from service.errors import Problem
 from service.ledger.carrier import Carrier
 from service.ledger.gateway import Gateway
+from service.metrics.instruments import Metrics
+from service.metrics.memory import Region
 
 DEADLINE = 0.5
 REFUSED = ConnectionRefusedError()
@@ -202,7 +204,10 @@ async def test_after_a_lost_attempt_only_what_the_key_holds_is_believed(
 ) -> None:
     row = (outcome, None if outcome == "posted" else "some_code", True, None, "{}")
     gateway = Gateway(
-        cast("Any", Actor(LOST, [row])), cast("Any", Actor()), deadline_seconds=DEADLINE
+        cast("Any", Actor(LOST, [row])),
+        cast("Any", Actor()),
+        deadline_seconds=DEADLINE,
+        metrics=Metrics(Region.alone()),
     )
     deadline = asyncio.get_running_loop().time() + DEADLINE
     (result,) = await gateway.post_payments("[]", 1, deadline)

@@ -14,7 +14,7 @@ from service.cache.trust import Trust
 from service.ledger.gateway import PaymentResult
 
 POSTED = PaymentResult("posted", None, False, "id", '{"id":"id"}')
-REPLAY = POSTED._replace(replayed=True)
+REPLAY = POSTED._replace(replayed=True, epoch="e")  # of the history it was posted in
 
 
 class Heartbeat(NamedTuple):

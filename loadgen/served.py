@@ -63,12 +63,12 @@ class Claims:
 
     async def check(self, entries: AsyncIterator[tuple[str, int, Value]]) -> list[Breach]:
         """Hold them against every entry of these accounts: code, version, and what it left."""
-        found = []
+        found: list[Breach] = []
         for account, versions in self._open.items():
             found += _unequal(account, versions.pop(0, {}), NOTHING)
         async for account, version, value in entries:
             found += _unequal(account, self._open.get(account, {}).pop(version, {}), value)
-        for account, versions in self._open.items():
+        for versions in self._open.values():
             for version, values in versions.items():
                 says = f"version {version} was served, which the ledger does not have"
                 found += [_breach(read, "served_unknown", says) for read in values.values()]

@@ -156,6 +156,8 @@ class Carrier:
             if not failure.retry or resumes_at >= min(last_begin, deadline - needs):
                 raise _given_up(failure, statement, doubtful=doubtful)
             await asyncio.sleep(resumes_at - loop.time())
+            if loop.time() >= last_begin:  # a busy machine overslept
+                raise _given_up(failure, statement, doubtful=doubtful)
 
     async def _attempt(
         self, connection: Connection, statement: str, arguments: Sequence[object], deadline: float

@@ -4,7 +4,7 @@ create or replace function ledger_private.render_plain_payment(
   p_payment_id uuid,
   p_posted_at timestamptz,
   p_from text,
-  p_from_balance numeric,  -- after
+  p_from_balance numeric,  -- before
   p_from_version bigint,
   p_to text,
   p_to_balance numeric,
@@ -25,7 +25,7 @@ as $$
     '"balance_before":"%10$s","balance_after":"%11$s","version":%12$s}]}',
     p_payment_id, ledger_private.utc_text(p_posted_at),
     p_from, p_currency, p_amount,
-    p_from_balance + p_amount, p_from_balance, p_from_version,
-    p_to, p_to_balance - p_amount, p_to_balance, p_to_version
+    p_from_balance, p_from_balance - p_amount, p_from_version,
+    p_to, p_to_balance, p_to_balance + p_amount, p_to_version
   )::json
 $$;

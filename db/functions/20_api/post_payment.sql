@@ -133,8 +133,8 @@ begin
     'posted', null, false, v_payment_id,
     ledger_private.render_plain_payment(
       v_payment_id, v_posted_at,
-      p_from, v_from_balance - p_amount, v_from_version + 1,
-      p_to, v_to_balance + p_amount, v_to_version + 1,
+      p_from, v_from_balance, v_from_version + 1,
+      p_to, v_to_balance, v_to_version + 1,
       p_amount, p_currency
     )
   )::ledger.payment_result;

@@ -77,14 +77,15 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             _pool(settings, "payledger reads") as reading,
         ):
             gateway = Gateway(writing, reading, deadline_seconds=settings.deadline_seconds)
-            readiness = Readiness(reading)
-            app[GATEWAY] = gateway
-            app[POSTER] = Poster(gateway, deadline_seconds=settings.deadline_seconds)
-            app[ACCESS] = Access(gateway)
-            app[READINESS] = Expiring(
-                lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
-            )
-            yield
+            async with Poster(gateway, deadline_seconds=settings.deadline_seconds) as poster:
+                readiness = Readiness(reading, poster)
+                app[GATEWAY] = gateway
+                app[POSTER] = poster
+                app[ACCESS] = Access(gateway)
+                app[READINESS] = Expiring(
+                    lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
+                )
+                yield
 
     return resources
 

@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 
 _REPLAYED = "Idempotent-Replayed"
 
+# When nothing more can be said of any payment of a batch, it is said of the batch.
+_ABOUT_ALL = ("not_attempted", "outcome_unknown")
+
 
 async def post_payment(request: web.Request) -> web.Response:
     """201 when posted, first and replay alike."""
     poster = request.app[POSTER]
     deadline = poster.deadline()
-    ledger_id = await request.app[ACCESS].admit(request, "write")
+    owner = await request.app[ACCESS].identify(request, "write")
     check_type(request)
     body = await read_body(request, BODY_LIMIT)
     idem_key = header_key(request)
     check_json(body)
-    payment = read_payment(body, idem_key)
-    result = await poster.post_payment(payment, idem_key, ledger_id, deadline)
+    result = await poster.post_payment(read_payment(body, idem_key), owner, deadline)
     return _answer(request, result, 201)
 
 
@@ -45,13 +47,16 @@ async def post_payments(request: web.Request) -> web.Response:
     """200, with what each payment would have been answered by itself."""
     poster = request.app[POSTER]
     deadline = poster.deadline()
-    ledger_id = await request.app[ACCESS].admit(request, "write")
+    owner = await request.app[ACCESS].identify(request, "write")
     check_type(request)
     body = await read_body(request, BATCH_BODY_LIMIT)
     if IDEMPOTENCY_KEY in request.headers:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
-    results = await poster.post_payments(read_batch(body), ledger_id, deadline)
+    results = await poster.post_payments(read_batch(body), owner, deadline)
+    codes = {result.code for result in results}
+    if len(codes) == 1 and (code := codes.pop()) in _ABOUT_ALL:
+        raise Problem(code)
     return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
 
 
@@ -88,12 +93,12 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
-    return answers.document(result.body.encode(), posted_status, headers)
+    return answers.document(result.body, posted_status, headers)
 
 
 def _result(result: PaymentResult) -> bytes:
     if result.outcome == "posted":
-        status, body = 201, result.body.encode()
+        status, body = 201, result.body
     else:
         status, body, _ = render(result.code or "internal_error", values_of(result))
     replayed = b"true" if result.replayed else b"false"

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 
+_REQUEST_ID = "payledger.request_id"
+
 _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
@@ -34,21 +36,29 @@ _numbers = itertools.count(1)
 @web.middleware
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request an id, and every exception an answer."""
-    request_id = request.headers.get(REQUEST_ID, "")
-    if not _REQUEST_ID_FORM.fullmatch(request_id):
-        request_id = _new_request_id()
+    own_id = request.headers.get(REQUEST_ID, "")
+    if not _REQUEST_ID_FORM.fullmatch(own_id):
+        own_id = _new_request_id()
+    request[_REQUEST_ID] = own_id
     try:
         response = await handler(request)
     except Problem as exc:
         response = answers.problem(exc)
     except web.HTTPException as exc:
-        response = _page(exc, request_id)
+        response = _page(exc, own_id)
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        response = _defect(exc, request_id)
-    response.headers[REQUEST_ID] = request_id
+        response = _defect(exc, own_id)
+    if not response.prepared:
+        response.headers[REQUEST_ID] = own_id
     return response
+
+
+def request_id(request: web.Request) -> str:
+    """For an answer that begins to go out before its handler has ended."""
+    given: str = request[_REQUEST_ID]
+    return given
 
 
 def _new_request_id() -> str:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from service.api import answers
+from service.api.boundary import REQUEST_ID, request_id
 from service.api.idempotency_keys import IDEMPOTENCY_KEY, check_key, header_key
 from service.api.json_bodies import (
     BATCH_BODY_LIMIT,
     BODY_LIMIT,
+    NDJSON,
     check_json,
     check_type,
+    is_ndjson,
     read_body,
+    read_chunks,
 )
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
+from service.api.payment_lines import Lines, post_lines
 from service.api.resources import ACCESS, GATEWAY, POSTER
 from service.errors import Problem, render
 from service.ledger.gateway import values_of
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections.abc import AsyncIterator
 
+    from service.api.payment_lines import Answered, Line
     from service.ledger.gateway import PaymentResult
+    from service.ledger.poster import Owner
 
 _REPLAYED = "Idempotent-Replayed"
 
@@ -43,11 +52,18 @@ async def post_payment(request: web.Request) -> web.Response:
     return _answer(request, result, 201)
 
 
-async def post_payments(request: web.Request) -> web.Response:
-    """200, with what each payment would have been answered by itself."""
+async def post_payments(request: web.Request) -> web.StreamResponse:
+    """200, with what each payment would have been answered by itself.
+
+    A JSON array is one call, and is answered when all is known; lines are a stream.
+    """
     poster = request.app[POSTER]
     deadline = poster.deadline()
     owner = await request.app[ACCESS].identify(request, "write")
+    if is_ndjson(request):
+        if IDEMPOTENCY_KEY in request.headers:
+            raise Problem("batch_idempotency_key_not_allowed")
+        return await _stream_payments(request, owner)
     check_type(request)
     body = await read_body(request, BATCH_BODY_LIMIT)
     if IDEMPOTENCY_KEY in request.headers:
@@ -58,6 +74,32 @@ async def post_payments(request: web.Request) -> web.Response:
     if len(codes) == 1 and (code := codes.pop()) in _ABOUT_ALL:
         raise Problem(code)
     return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[list[Line]]:
+    lines = Lines()
+    async for data in read_chunks(request):
+        for chunk in lines.feed(data):
+            yield chunk
+    for chunk in lines.end():
+        yield chunk
+
+
+async def _stream_payments(request: web.Request, owner: Owner) -> web.StreamResponse:
+    """200 and a line for each line, while they come. Without its end it was cut off."""
+    response = web.StreamResponse(headers={"Content-Type": NDJSON, REQUEST_ID: request_id(request)})
+    await response.prepare(request)
+
+    async def answer(answered: list[Answered]) -> None:
+        await response.write(b"".join([_line(line.number, result) for line, result in answered]))
+
+    try:
+        await post_lines(request.app[POSTER], owner, _chunks(request), answer)
+        await response.write_eof()
+    except* (ConnectionError, Problem) as group:
+        # The client is gone, or it sent no more: nothing can be said to it any more.
+        raise ConnectionResetError from group
+    return response
 
 
 async def get_payment(request: web.Request) -> web.Response:
@@ -94,6 +136,10 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     if result.replayed:
         headers[_REPLAYED] = "true"
     return answers.document(result.body, posted_status, headers)
+
+
+def _line(number: int, result: PaymentResult) -> bytes:
+    return b'{"line":%d,%b\n' % (number, _result(result)[1:])
 
 
 def _result(result: PaymentResult) -> bytes:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # How long a call waits for a row. Then it is known that a stranger holds one, and which: together
 # with the probe that tells, payments on other accounts are held up by less than 100 ms.
-LOCK_TIMEOUT_MS = 60
+LOCK_TIMEOUT_MS = 50
 
 # A probe waits for no row, but may find a key that a stranger has claimed and not committed.
 PROBE_TIMEOUT_MS = 5

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
     from service.ledger.gateway import Gateway, PaymentResult
     from service.ledger.keys_in_work import Key
-    from service.ledger.poster.parcels import Element, Owner
-    from service.ledger.poster.queues import Load
+    from service.ledger.poster.parcels import Element, Item, Owner
 
 logger = logging.getLogger(__name__)
 
-# What measures best: see docs/decisions.md.
-CALLS_IN_FLIGHT = 3
+# One call a ledger: two would wait for each other's accounts, and what comes meanwhile makes the
+# next one larger. See docs/decisions.md. When one has taken so long, something is wrong with it
+# (its connection is dead, its backend stopped), and the next one does not wait for it.
+_OVERDUE_SECONDS = 0.3
+
+# In all; the pool's other connections are for lanes, and for what does not come through here.
+CALLS_IN_FLIGHT = 8
 
 # The part of its time that a request does not spend on waiting for an earlier one with its key.
 # What is left must do for asking the database, and the earlier one, which has the earlier
@@ -56,6 +60,7 @@ class Poster:
         self._lanes = Lanes(self._calls)
         self._work = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._flying: dict[int, asyncio.Task[None]] = {}  # of each ledger, if not overdue
         self._parcels: set[Parcel] = set()
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -160,23 +165,41 @@ class Poster:
         while True:
             await self._work.wait()
             self._work.clear()
-            while len(self._in_flight) < CALLS_IN_FLIGHT and (load := self._queues.take()):
+            while len(self._in_flight) < CALLS_IN_FLIGHT and (
+                load := self._queues.take(self._flying)
+            ):
                 items = self._lanes.divert(load.ledger_id, load.items)
                 if items:
-                    task = asyncio.create_task(self._fly(load._replace(items=items)))
-                    self._in_flight.add(task)
-                    task.add_done_callback(self._landed)
+                    self._begin(load.ledger_id, items)
 
-    async def _fly(self, load: Load) -> None:
+    def _begin(self, ledger_id: int, items: list[Item]) -> None:
+        task = asyncio.create_task(self._fly(ledger_id, items))
+        self._in_flight.add(task)
+        self._flying[ledger_id] = task
+        overdue = asyncio.get_running_loop().call_later(
+            _OVERDUE_SECONDS, self._make_way, ledger_id, task
+        )
+        task.add_done_callback(partial(self._landed, ledger_id, overdue))
+
+    async def _fly(self, ledger_id: int, items: list[Item]) -> None:
         try:
-            self._lanes.put(load.ledger_id, await self._calls.post(load.ledger_id, load.items))
+            self._lanes.put(ledger_id, await self._calls.post(ledger_id, items))
         except Exception as exc:  # noqa: BLE001 -- those who asked are told, and the others go on
             logger.error("defect", extra={"exception": describe(exc)})
-            for item in load.items:
+            for item in items:
                 item.give_up()
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
+    def _make_way(self, ledger_id: int, task: asyncio.Task[None]) -> None:
+        if self._flying.get(ledger_id) is task:
+            del self._flying[ledger_id]
+            self._work.set()
+
+    def _landed(
+        self, ledger_id: int, overdue: asyncio.TimerHandle, task: asyncio.Task[None]
+    ) -> None:
+        overdue.cancel()
         self._in_flight.discard(task)
+        self._make_way(ledger_id, task)
         self._work.set()
 
 

@@ -6,6 +6,8 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from service.ledger.poster.parcels import Item, Owner, Parcel
 
 MOST_ITEMS_A_CALL = 500
@@ -50,13 +52,17 @@ class Queues:
         queue = self._queues.get(owner)
         return (len(queue), queue[0].came_at) if queue else (0, 0.0)
 
-    def take(self) -> Load | None:
-        """The next call: of one ledger, one parcel of each owner in turn until it is full.
+    def take(self, flying: Collection[int] = ()) -> Load | None:
+        """The next call: of one ledger that has none `flying`, one parcel of each owner in turn
+        until it is full.
 
         A parcel is never divided. One that does not fit any more is the first of the next call.
         """
-        while self._ledgers:
+        for _ in range(len(self._ledgers)):
             ledger_id = self._ledgers.popleft()
+            if ledger_id in flying:
+                self._ledgers.append(ledger_id)
+                continue
             items = self._gather(self._turns[ledger_id])
             if self._turns[ledger_id]:
                 self._ledgers.append(ledger_id)

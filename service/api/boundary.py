@@ -10,6 +10,7 @@ import itertools
 import logging
 import re
 import secrets
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 
-_REQUEST_ID = "payledger.request_id"
+_current_id: ContextVar[str] = ContextVar("request_id")
 
 _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
@@ -36,29 +37,28 @@ _numbers = itertools.count(1)
 @web.middleware
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request an id, and every exception an answer."""
-    own_id = request.headers.get(REQUEST_ID, "")
-    if not _REQUEST_ID_FORM.fullmatch(own_id):
-        own_id = _new_request_id()
-    request[_REQUEST_ID] = own_id
+    request_id = request.headers.get(REQUEST_ID, "")
+    if not _REQUEST_ID_FORM.fullmatch(request_id):
+        request_id = _new_request_id()
+    _current_id.set(request_id)
     try:
         response = await handler(request)
     except Problem as exc:
         response = answers.problem(exc)
     except web.HTTPException as exc:
-        response = _page(exc, own_id)
+        response = _page(exc, request_id)
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        response = _defect(exc, own_id)
+        response = _defect(exc, request_id)
     if not response.prepared:
-        response.headers[REQUEST_ID] = own_id
+        response.headers[REQUEST_ID] = request_id
     return response
 
 
-def request_id(request: web.Request) -> str:
-    """For an answer that begins to go out before its handler has ended."""
-    given: str = request[_REQUEST_ID]
-    return given
+def current_id() -> str:
+    """The id of the request, for an answer that begins to go out before its handler has ended."""
+    return _current_id.get()
 
 
 def _new_request_id() -> str:

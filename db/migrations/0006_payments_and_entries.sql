@@ -13,7 +13,7 @@ create table ledger.payments (
   xid xid8 not null default pg_current_xact_id(),
   effective_at timestamptz,
   ledger_id int not null,
-  feed_epoch int not null,
+  feed_epoch int not null default 1,
   related_payment_id uuid,
   kind text not null,
   description text,
@@ -28,7 +28,8 @@ comment on column ledger.payments.posted_at is 'Clock time, read while the accou
 comment on column ledger.payments.effective_at is 'As the caller gave it. Null: posted_at counts.';
 comment on column ledger.payments.xid is 'The transaction that posted it; the feed reads by it.';
 comment on column ledger.payments.feed_epoch is
-  'The feed epoch in which xid has its meaning; see ledger.start_epoch.';
+  'The feed epoch in which xid has its meaning. Its default is the current one: ledger.start_epoch '
+  'changes it, so posting has nothing to look up.';
 
 create index payments_by_xid on ledger.payments (xid, payment_id);
 

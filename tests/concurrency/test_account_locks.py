@@ -279,17 +279,24 @@ async def test_a_cancelled_payment_stores_nothing(ledger: Ledger, first: Connect
     assert (await ledger.pay(first, "k", "alice", "bob", 1)).replayed is False
 
 
-async def test_rows_are_locked_in_the_order_of_their_ids_whatever_the_order_of_the_codes(
-    ledger: Ledger, first: Connection, second: Connection
+@pytest.mark.parametrize("description", [None, "by the general path"])
+@pytest.mark.parametrize(("from_", "to"), [("z-older", "a-newer"), ("a-newer", "z-older")])
+async def test_rows_are_locked_in_the_order_of_their_codes(
+    ledger: Ledger,
+    first: Connection,
+    second: Connection,
+    from_: str,
+    to: str,
+    description: str | None,
 ) -> None:
-    """One who waits for the account with the lowest id holds none of the others."""
+    """One who waits for the account with the lowest code holds none of the others."""
     await ledger.open("z-older", 500)
     await ledger.open("a-newer", 500)
     stranger = await ledger.connect("postgres")
     async with stranger.transaction():
-        await stranger.execute(LOCK, ledger.id, "z-older")
-        waiting = start(ledger.pay(first, "k", "a-newer", "z-older", 1))
+        await stranger.execute(LOCK, ledger.id, "a-newer")
+        waiting = start(ledger.pay(first, "k", from_, to, 1, description))
         await wait_until_blocked(ledger.observer, first, by=stranger)
         await second.execute("set lock_timeout = '1ms'")
-        assert (await ledger.pay(second, "k2", "alice", "a-newer", 1)).outcome == "posted"
+        assert (await ledger.pay(second, "k2", "alice", "z-older", 1)).outcome == "posted"
     assert (await waiting).outcome == "posted"

@@ -29,10 +29,9 @@ begin
   ),
   payment as (
     insert into ledger.payments
-      (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at, feed_epoch)
+      (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at)
     select
-      p_ledger_id, payment_id, p_kind, p_description, p_metadata, p_effective_at, p_posted_at,
-      (select max(feed_epoch) from ledger.feed_epochs)
+      p_ledger_id, payment_id, p_kind, p_description, p_metadata, p_effective_at, p_posted_at
     from claimed
   ),
   balances as (

@@ -25,15 +25,23 @@ begin
     e.system_identifier as started_on_system_identifier,
     e.timeline as started_on_timeline,
     c.system_identifier,
-    d.oid as database
+    d.oid as database,
+    -- What payments get: another one where data was restored without the tables' definitions.
+    (
+      select pg_get_expr(f.adbin, f.adrelid)
+      from pg_attrdef f
+      join pg_attribute a on (a.attrelid, a.attnum) = (f.adrelid, f.adnum)
+      where a.attrelid = 'ledger.payments'::regclass
+        and a.attname = 'feed_epoch'
+    ) as given_to_payments
   into strict v_now
   from pg_control_system() c
   cross join pg_database d
   cross join (select * from ledger.feed_epochs order by feed_epoch desc limit 1) e
   where d.datname = current_database();
 
-  if (v_now.started_on_system_identifier, v_now.started_on_timeline)
-    is distinct from (v_now.system_identifier, v_timeline)
+  if (v_now.started_on_system_identifier, v_now.started_on_timeline, v_now.feed_epoch::text)
+    is distinct from (v_now.system_identifier, v_timeline, v_now.given_to_payments)
   then
     perform ledger_private.raise_error(
       jsonb_build_object(

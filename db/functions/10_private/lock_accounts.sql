@@ -1,6 +1,7 @@
--- The one place where account rows are locked for posting: in one statement, in account_id order,
--- so two payments over the same accounts wait for each other and never deadlock. NO KEY UPDATE is
--- what the balance update takes, and lets foreign key checks pass.
+-- Locks the accounts that the general path posts to: in one statement, in the order of their codes,
+-- so two payments over the same accounts wait for each other and never deadlock. Codes never
+-- change; ledger.post_payment locks its two accounts in the same order. NO KEY UPDATE is what the
+-- balance update takes, and lets foreign key checks pass.
 --
 -- Returns the rows as they are once locked. Everything later works on these rows only: an account
 -- committed after this statement's snapshot is unknown to this payment.
@@ -25,7 +26,7 @@ begin
       from ledger.accounts
       where ledger_id = p_ledger_id
         and code = any (p_codes)
-      order by account_id
+      order by code
       for no key update
     );
   end if;
@@ -38,7 +39,7 @@ begin
     from ledger.accounts
     where ledger_id = p_ledger_id
       and code = any (p_codes)
-    order by account_id
+    order by code
     for no key update skip locked
   );
 end

@@ -1,5 +1,5 @@
 -- One payment of 1 to 100 postings, all or nothing, exactly once per (ledger, key).
--- Locks all its account rows, in account_id order, until the caller's transaction ends.
+-- Locks all its account rows, in the order of their codes, until the caller's transaction ends.
 -- Outcomes as for post_payment. Postings count in the order given.
 create or replace function ledger.post_compound_payment(
   p_idem_key text,

@@ -1,6 +1,6 @@
 -- Many independent payments in one call and one transaction, each exactly once per (ledger, key).
 -- Accepts and refuses exactly as if the items were posted one by one in input order.
--- Locks the accounts of all items, in account_id order, in one statement; so calls that share
+-- Locks the accounts of all items, in the order of their codes, in one statement; so calls that share
 -- accounts wait for each other and never deadlock. Outcomes as for post_payment, one an item, and
 -- busy (account_busy) when p_wait is false.
 create or replace function ledger.post_payments(

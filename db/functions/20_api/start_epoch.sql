@@ -1,7 +1,7 @@
 -- Ends the feed's epoch and starts another: every cursor given so far is refused from now on, and
 -- what was posted so far is not new to any cursor given later.
 --
--- Locks ledger.payments against posting, and so waits until every transaction that has posted is
+-- Locks ledger.payments against posting and reading, and so waits until every transaction that has posted is
 -- finished, prepared ones included: a payment of the old epoch that is committed later would be
 -- read by nobody. Gives up after 5 s with 55P03; nothing has changed then.
 -- Raises feed_on_standby.
@@ -20,7 +20,7 @@ begin
     perform ledger_private.raise_error('{"code": "feed_on_standby"}');
   end if;
 
-  lock table only ledger.payments in share row exclusive mode;
+  lock table only ledger.payments in access exclusive mode;
 
   insert into ledger.feed_epochs (system_identifier, timeline, reason)
   select
@@ -29,6 +29,11 @@ begin
     p_reason
   from pg_control_system()
   returning feed_epoch into v_feed_epoch;
+
+  -- What is posted from now on belongs to it.
+  execute format(
+    'alter table only ledger.payments alter column feed_epoch set default %s', v_feed_epoch
+  );
 
   return v_feed_epoch;
 end

@@ -8,7 +8,7 @@ select is(
     select string_agg(format('%s %s v%s %s', code, balance, version, min_balance), ', ')
     from unnest(ledger_private.lock_accounts(1, array['bob', 'world', 'alice', 'bob'], wait))
   ),
-  'world -500 v1 , alice 500 v1 0, bob 0 v0 0', 'Each account once, in the order of their ids'
+  'alice 500 v1 0, bob 0 v0 0, world -500 v1 ', 'Each account once, in the order of their codes'
 )
 from unnest(array[true, false]) wait;
 select is(

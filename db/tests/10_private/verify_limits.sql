@@ -9,6 +9,7 @@ select from ledger.set_account_limits('alice', 100, 150);
 select from pg_sleep(0.002);
 select from ledger.post_payment('a2', 'bob', 'alice', 160, 'USD');
 select from ledger.set_account_limits('alice', 200, 300);
+select from pg_sleep(0.002);
 select from ledger.post_payment('a3', 'bob', 'alice', 50, 'USD');
 select from ledger.set_account_status('alice', 'frozen');
 select from ledger.set_account_status('alice', 'open');

@@ -32,9 +32,9 @@ select is(
     from pg_locks l
     where l.pid = pg_backend_pid()
       and l.relation = 'ledger.payments'::regclass
-      and l.mode like 'ShareRow%'
+      and l.mode like 'Access%Exclusive%'
   ),
-  array['ShareRowExclusiveLock'], 'It keeps everybody from posting until it is committed'
+  array['AccessExclusiveLock'], 'It keeps everybody from posting until it is committed'
 );
 
 select tests.remember();

@@ -117,27 +117,3 @@ async def test_lines_are_answered_before_the_next_ones_are_sent(books: Api) -> N
             assert (answer["line"], answer["status"]) == (number, 201)
             answered.put_nowait(None)
         assert await response.content.read() == b""
-
-
-async def test_a_client_that_takes_no_answers_is_read_no_further(books: Api) -> None:
-    """Backpressure: what it sends stays with it until it takes what it has been answered."""
-    sent = 0
-
-    async def lines() -> AsyncIterator[bytes]:
-        nonlocal sent
-        chunk = b"".join(line() for _ in range(500))
-        while True:  # duplicates, for ever
-            yield chunk
-            sent += 500
-
-    url = f"{books.url}/v1/ledgers/{books.ledger}/payments/batch"
-    headers = NDJSON | {"Authorization": f"Bearer {books.token}"}
-    async with books.session.post(url, data=lines(), headers=headers) as response:
-        before = -1
-        async with asyncio.timeout(60):
-            while sent != before:  # until it is not taken any more
-                before = sent
-                await asyncio.sleep(1)
-        assert sent < 100_000
-        assert (await response.content.readline()).startswith(b'{"line":1,')
-        response.close()

@@ -404,6 +404,7 @@ async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
     assert (await api.request("GET", "/readyz")).json == {
         "status": "ready",
         "checks": {
+            "poster": {"ok": True, "detail": "runs"},
             "database": {"ok": True, "detail": "answers"},
             "migrations": {"ok": True, "detail": "current"},
             "installation": {"ok": True, "detail": "sound"},
@@ -467,7 +468,8 @@ async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it
             assert json.loads(body) == {
                 "status": "not_ready",
                 "checks": {
-                    "database": {"ok": False, "detail": "cannot be reached, or does not answer"}
+                    "poster": {"ok": True, "detail": "runs"},
+                    "database": {"ok": False, "detail": "cannot be reached, or does not answer"},
                 },
             }
             status, _, body = await raw(url, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -232,7 +232,6 @@ async def test_a_stopped_database_is_no_defect(
         "ledger.list_accounts",
         "ledger.post_payments",
     }
-    assert sum(record.__dict__.get("payments", 0) for record in told) == 2
 
 
 async def test_a_row_that_stays_locked_is_told_as_busy_and_nothing_is_posted(

@@ -526,17 +526,21 @@ class Locked:
 
     def __init__(self, *accounts: str) -> None:
         self.accounts = {*accounts}
+        self.named: dict[str, str] = {}  # the accounts of keys that begin otherwise
         self.waits = 0
 
     def __call__(self, call: Call) -> list[PaymentResult]:
-        held = [key for key in call.keys if key[0] in self.accounts]
+        held = [key for key in call.keys if self._account(key) in self.accounts]
         if held and call.wait:
             self.waits += 1
             raise LOCKED
         return [self._busy(key) if key in held else posted(key) for key in call.keys]
 
+    def _account(self, key: str) -> str:
+        return self.named.get(key, key[0])
+
     def _busy(self, key: str) -> PaymentResult:
-        body = json.dumps({"code": "account_busy", "account": key[0]}).encode()
+        body = json.dumps({"code": "account_busy", "account": self._account(key)}).encode()
         return PaymentResult("busy", "account_busy", False, None, body)
 
 
@@ -573,6 +577,22 @@ async def test_each_locked_account_is_waited_for_apart(poster: Poster, gateway: 
     assert not held_a.done()
     locked.accounts.clear()
     await held_a
+
+
+async def test_what_another_account_holds_up_leaves_the_lane(
+    poster: Poster, gateway: Gateway
+) -> None:
+    gateway.script = locked = Locked("a")
+    elements = [element("ab", "a", "b")]  # held by a at first, then by b
+    moving = asyncio.create_task(poster.post_payments(elements, ME, poster.deadline()))
+    await until(lambda: (1, "a") in poster._lanes._lanes)
+    locked.accounts = {"b"}
+    locked.named = {"ab": "b"}
+    await until(lambda: [*poster._lanes._lanes] == [(1, "b")])
+    assert await asyncio.gather(*pay_each(poster, "a2")) == [[posted("a2")]]
+    locked.named.clear()
+    assert await moving == [posted("ab")]
+    assert poster.items == 0
 
 
 async def test_an_account_that_stays_locked_is_told_at_the_deadline(

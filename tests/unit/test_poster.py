@@ -366,6 +366,11 @@ async def test_at_its_deadline_each_payment_is_told_what_is_known(
     assert call.end.cancelled()
 
 
+async def test_what_could_only_be_cut_off_is_not_begun(poster: Poster, gateway: Gateway) -> None:
+    assert codes(await pay(poster, "1", seconds=0.4)) == ["not_attempted"]  # half a second is due
+    assert gateway.sent == []
+
+
 async def test_a_key_is_free_again_only_when_its_call_has_ended(
     poster: Poster, gateway: Gateway
 ) -> None:

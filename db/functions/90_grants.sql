@@ -16,6 +16,9 @@ declare
     'create_ledger', 'set_ledger_retention', 'create_currency', 'set_account_limits',
     'set_account_status', 'create_api_key', 'revoke_api_key'
   ];
+  v_relaying constant text[] := array[
+    'take_relay_lease', 'tell_listeners', 'release_relay_lease'
+  ];
   v_maintaining constant text[] := array['maintain_partitions', 'start_epoch'];
   v_purging constant text[] := array['purge_idempotency_keys'];
 begin
@@ -35,7 +38,7 @@ begin
       v_object.signature,
       case
         when v_object.schema = 'ledger_private' then 'ledger_owner'
-        when v_object.name = any (v_posting || v_administering) then 'ledger_writer'
+        when v_object.name = any (v_posting || v_administering || v_relaying) then 'ledger_writer'
         when v_object.name = any (v_maintaining) then 'ledger_owner'
         when v_object.name = any (v_purging) then 'ledger_purger'
         else 'ledger_lookup'
@@ -105,6 +108,8 @@ grant
   insert (name, secret_sha256, scopes, ledger_ids),
   update (revoked_at)
   on ledger.api_keys to ledger_writer;
+grant select, update (term, holder, generation, taken_at, expires_at)
+  on ledger_private.relay_lease to ledger_writer;
 
 grant select on ledger.ledgers, ledger.idempotency_keys to ledger_purger;
 -- FOR UPDATE asks for the UPDATE right on some column; the trigger refuses the use of it.
@@ -131,6 +136,14 @@ grant execute on function
 grant execute on function
   ledger.read_feed, ledger.feed_end, ledger.maintain_partitions, ledger.purge_idempotency_keys
   to ledger_relay, ledger_admin;
+
+grant execute on function
+  ledger.notification_secret, ledger.take_relay_lease, ledger.read_changes,
+  ledger.tell_listeners, ledger.release_relay_lease
+  to ledger_relay;
+
+grant execute on function ledger.cache_epoch, ledger.replica_position
+  to ledger_app, ledger_relay, ledger_reader, ledger_auditor, ledger_admin;
 
 grant select on
   ledger.ledgers, ledger.accounts, ledger.account_changes, ledger.payments, ledger.ledger_entries,

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from contextvars import ContextVar
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -21,7 +22,10 @@ from service.errors import Problem, describe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp.typedefs import Middleware
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Counted = Callable[[web.Request, int, float], None]
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +38,20 @@ _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
 
-@web.middleware
-async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every request an id, and every exception an answer."""
+def boundary(counted: Counted) -> Middleware:
+    """Gives every request an id, and every exception an answer; tells `counted` of each."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began_at = perf_counter()
+        response = await _answer(request, handler)
+        counted(request, response.status, began_at)
+        return response
+
+    return middleware
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = request.headers.get(REQUEST_ID, "")
     if not _REQUEST_ID_FORM.fullmatch(request_id):
         request_id = _new_request_id()

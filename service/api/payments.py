@@ -22,9 +22,10 @@ from service.api.json_bodies import (
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
 from service.api.payment_lines import Lines, post_lines
-from service.api.resources import ACCESS, GATEWAY, POSTER
+from service.api.resources import ACCESS, GATEWAY, POSTER, REQUESTS
+from service.api.tokens import write_token
 from service.errors import Problem, render
-from service.ledger.gateway import values_of
+from service.ledger.gateway import entries_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from service.ledger.poster import Owner
 
 _REPLAYED = "Idempotent-Replayed"
+_EPOCH = "Payledger-Epoch"
+_TOKENS = "Payledger-Tokens"
+
+# Of headers, proxies and clients take 8 KiB or so, all together.
+_TOKENS_LIMIT = 4096
 
 # When nothing more can be said of any payment of a batch, it is said of the batch.
 _ABOUT_ALL = ("not_attempted", "outcome_unknown")
@@ -49,6 +55,7 @@ async def post_payment(request: web.Request) -> web.Response:
     idem_key = header_key(request)
     check_json(body)
     result = await poster.post_payment(read_payment(body, idem_key), owner, deadline)
+    _count(request, result)
     return _answer(request, result, 201)
 
 
@@ -70,10 +77,20 @@ async def post_payments(request: web.Request) -> web.StreamResponse:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
     results = await poster.post_payments(read_batch(body), owner, deadline)
+    for result in results:
+        _count(request, result)
     codes = {result.code for result in results}
     if len(codes) == 1 and (code := codes.pop()) in _ABOUT_ALL:
         raise Problem(code)
-    return answers.document(b'{"results":[' + b",".join(map(_result, results)) + b"]}", 200)
+    epoch = next((result.epoch for result in results if result.epoch), None)
+    return answers.document(
+        b'{"epoch":%b,"results":[%b]}'
+        % (
+            b"null" if epoch is None else b'"%b"' % epoch.encode(),
+            b",".join(map(_result, results)),
+        ),
+        200,
+    )
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[list[Line]]:
@@ -91,6 +108,8 @@ async def _stream_payments(request: web.Request, owner: Owner) -> web.StreamResp
     await response.prepare(request)
 
     async def answer(answered: list[Answered]) -> None:
+        for _, result in answered:
+            _count(request, result)
         await response.write(b"".join([_line(line.number, result) for line, result in answered]))
 
     try:
@@ -122,6 +141,10 @@ async def find_payment(request: web.Request) -> web.Response:
     return _answer(request, result, 200)
 
 
+def _count(request: web.Request, result: PaymentResult) -> None:
+    request.app[REQUESTS].paid(result.outcome, result.code, replayed=result.replayed)
+
+
 def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> web.Response:
     if result.outcome != "posted":
         raise Problem(
@@ -132,6 +155,7 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     headers = {
         "Location": f"/v1/ledgers/{request.match_info['ledger']}/payments/{result.payment_id}",
         "ETag": f'"{result.payment_id}"',
+        **_tokens(result),
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
@@ -140,6 +164,18 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
 
 def _line(number: int, result: PaymentResult) -> bytes:
     return b'{"line":%d,%b\n' % (number, _result(result)[1:])
+
+
+def _tokens(result: PaymentResult) -> dict[str, str]:
+    """The token of each account: whoever reads with it sees this payment, wherever it reads."""
+    last = {entry.account: entry.version for entry in entries_of(result)}
+    tokens = ", ".join(
+        f"{code}={write_token(version, result.epoch)}" for code, version in last.items()
+    )
+    headers = {_EPOCH: result.epoch}
+    if len(tokens) <= _TOKENS_LIMIT:
+        headers[_TOKENS] = tokens
+    return headers
 
 
 def _result(result: PaymentResult) -> bytes:

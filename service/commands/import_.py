@@ -18,7 +18,9 @@ from service.commands.targets import find_running
 from service.commands.terminal import CommandError, progress, say, table, warn
 from service.database.connections import DatabaseError, create_pool
 from service.ledger.gateway import Gateway, values_of
-from service.ledger.poster import Owner, Poster
+from service.ledger.poster import NoEcho, Owner, Poster
+from service.metrics.instruments import Metrics
+from service.metrics.memory import Region
 
 if TYPE_CHECKING:
     import argparse
@@ -93,7 +95,8 @@ async def _import(
         command_seconds=seconds + 5,
     )
     try:
-        gateway = Gateway(pool, pool, deadline_seconds=seconds)
+        metrics = Metrics(Region.alone())
+        gateway = Gateway(pool, pool, deadline_seconds=seconds, metrics=metrics)
         ledger = await gateway.find_ledger(options.ledger)
         if ledger is None:
             raise CommandError(f"no ledger is called {options.ledger}")
@@ -103,7 +106,7 @@ async def _import(
             report.add(answered)
 
         chunks = _chunks(source, options.format or _format_of(options.file), advance)
-        async with Poster(gateway, deadline_seconds=seconds) as poster:
+        async with Poster(gateway, NoEcho(), deadline_seconds=seconds) as poster:
             try:
                 await post_lines(poster, owner, chunks, answer)
             except* CommandError as group:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from service.database.connections import is_infrastructure
+from service.database.connections import epoch_of, is_infrastructure
 from service.errors import Problem, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -58,11 +58,19 @@ LONGEST_PAUSE = 0.5
 _MOST_IN_WORK = 2_000
 
 
+def _nobody_asks(_seconds: float) -> None:
+    pass
+
+
 class Carried(NamedTuple):
-    """The rows; `doubtful`: an earlier attempt of this call may yet be carried out, too."""
+    """The rows, and the epoch they are of.
+
+    `doubtful`: an earlier attempt of this call may yet be carried out, too.
+    """
 
     rows: list[asyncpg.Record]
     doubtful: bool
+    epoch: str
 
 
 def reserve(deadline_seconds: float) -> float:
@@ -71,12 +79,26 @@ def reserve(deadline_seconds: float) -> float:
 
 
 class Carrier:
-    """A pool with a deadline. `writes`: its calls change something, so their outcome matters."""
+    """A pool with a deadline. `writes`: its calls change something, so their outcome matters.
 
-    def __init__(self, pool: Pool, *, deadline_seconds: float, writes: bool) -> None:
+    `refuses`: whether a connection of this epoch is not to be used; it is then closed. `waited` is
+    told how many seconds each call was without a connection.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        deadline_seconds: float,
+        writes: bool,
+        refuses: Callable[[str], bool] | None = None,
+        waited: Callable[[float], None] = _nobody_asks,
+    ) -> None:
         self._pool = pool
+        self._waited = waited
         self._deadline_seconds = deadline_seconds
         self._reserve_seconds = reserve(deadline_seconds)
+        self._refuses = refuses
         self._writes = writes
         self._in_work = 0
 
@@ -114,8 +136,8 @@ class Carrier:
         while True:
             began_at = loop.time()
             try:
-                rows = await self.attempt(statement, arguments, last_begin, deadline)
-                return Carried(rows, doubtful)
+                carried = await self.attempt(statement, arguments, last_begin, deadline)
+                return carried._replace(doubtful=doubtful)
             except Failure as exc:
                 failure = exc
             except Problem:
@@ -134,20 +156,26 @@ class Carrier:
             if not failure.retry or resumes_at >= min(last_begin, deadline - needs):
                 raise _given_up(failure, statement, doubtful=doubtful)
             await asyncio.sleep(resumes_at - loop.time())
+            if loop.time() >= last_begin:  # a busy machine overslept
+                raise _given_up(failure, statement, doubtful=doubtful)
 
     async def attempt(
         self, statement: str, arguments: Sequence[object], last_begin: float, deadline: float
-    ) -> list[asyncpg.Record]:
+    ) -> Carried:
         """One call. It begins until `last_begin` or not at all; its connection ends at `deadline`.
 
         Raises Failure, or Problem for what SQL raised; anything else is a defect.
         """
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
         try:
-            seconds = last_begin - asyncio.get_running_loop().time()
-            connection = await self._pool.acquire(timeout=seconds)
+            connection = await self._pool.acquire(timeout=last_begin - began_at)
         except NO_CONNECTION as exc:
             raise Failure(exc, doubtful=False, retry=True) from exc
-        return await self._call(connection, statement, arguments, deadline)
+        self._waited(loop.time() - began_at)
+        epoch = epoch_of(connection)
+        rows = await self._call(connection, statement, arguments, deadline)
+        return Carried(rows, doubtful=False, epoch=epoch)
 
     async def _call(
         self, connection: Connection, statement: str, arguments: Sequence[object], deadline: float
@@ -157,10 +185,13 @@ class Carrier:
         # that met a commit waiting for its standby would make the payment visible, and a retry
         # acknowledge it, before the standby has it.
         timer = asyncio.get_running_loop().call_at(deadline, connection.terminate)
+        refused = self._refuses is not None and self._refuses(epoch_of(connection))
         warnings = _Warnings() if self._writes else None
         try:
             if warnings is not None:
                 connection.add_log_listener(warnings)
+            if refused:
+                raise ConnectionAbortedError
             rows = await connection.fetch(statement, *arguments)
         except Exception as exc:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from service.ledger.carrier import Carrier
+from service.metrics.instruments import LATENCY_BUCKETS, Family
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -18,11 +19,22 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from service.metrics.instruments import Metrics
+
 Json = str  # a JSON document as text
 
 _ACCOUNT_COLUMNS = """\
 code, currency, type, status, balance::text, held::text, available::text, version,
 min_balance::text, max_balance::text, metadata::text, created_at"""
+
+
+POOL_WAITS = Family(
+    "histogram",
+    "payledger_pool_wait_seconds",
+    "Time a call waits for a connection of its pool.",
+    ("pool",),
+    LATENCY_BUCKETS,
+)
 
 
 _RESULT_COLUMNS = "outcome, code, replayed, payment_id::text, convert_to(body::text, 'UTF8')"
@@ -37,13 +49,26 @@ order by item"""  # noqa: S608 -- constants
 
 
 class PaymentResult(NamedTuple):
-    """ledger.payment_result. `body` of a posted payment is the answer's very bytes."""
+    """ledger.payment_result. `body` of a posted payment is the answer's very bytes.
+
+    `epoch` is of the history that it was read in; empty when the database has none.
+    """
 
     outcome: str  # posted, rejected, invalid, conflict, busy; the poster adds unknown
     code: str | None
     replayed: bool
     payment_id: str | None
     body: bytes
+    epoch: str = ""
+
+
+class PostedEntry(msgspec.Struct, gc=False):
+    """What an entry of a posted payment tells about its account."""
+
+    account: str
+    currency: str
+    version: int
+    balance_after: str
 
 
 class Ledger(NamedTuple):
@@ -73,17 +98,6 @@ class Account(NamedTuple):
     metadata: Json
     created_at: datetime
     created: bool = False
-
-
-class Balance(NamedTuple):
-    """An account's balance as of a version."""
-
-    code: str
-    currency: str
-    version: int
-    balance: str
-    held: str
-    available: str
 
 
 class Entry(NamedTuple):
@@ -119,9 +133,21 @@ class Gateway:
         reads: asyncpg.Pool[asyncpg.Record],
         *,
         deadline_seconds: float,
+        metrics: Metrics,
     ) -> None:
-        self._writing = Carrier(payments, deadline_seconds=deadline_seconds, writes=True)
-        self._reading = Carrier(reads, deadline_seconds=deadline_seconds, writes=False)
+        waits = metrics.histogram(POOL_WAITS)
+        self._writing = Carrier(
+            payments,
+            deadline_seconds=deadline_seconds,
+            writes=True,
+            waited=lambda seconds: waits.observe(seconds, ("payments",)),
+        )
+        self._reading = Carrier(
+            reads,
+            deadline_seconds=deadline_seconds,
+            writes=False,
+            waited=lambda seconds: waits.observe(seconds, ("reads",)),
+        )
 
     async def post_payments(
         self,
@@ -138,13 +164,13 @@ class Gateway:
         Raises what Carrier.attempt raises. The lock timeout is set by the statement itself, for
         its own transaction: no round trip, and nothing stays behind in the session.
         """
-        rows = await self._writing.attempt(
+        carried = await self._writing.attempt(
             _POST_PAYMENTS,
             (payments, ledger_id, wait, f"{lock_timeout_ms}ms"),
             last_begin,
             deadline,
         )
-        return [PaymentResult(*row) for row in rows]
+        return [_payment_result(row, carried.epoch) for row in carried.rows]
 
     async def create_ledger(
         self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
@@ -217,17 +243,6 @@ class Gateway:
         )
         return [Account(*row) for row in rows]
 
-    async def get_balance(self, code: str, ledger_id: int) -> Balance:
-        """Raises unknown_account."""
-        return Balance(
-            *await self._reading.fetchrow(
-                "select code, currency, version, balance::text, held::text, available::text"
-                " from ledger.get_balance($1, $2)",
-                code,
-                ledger_id,
-            )
-        )
-
     async def list_entries(
         self, code: str, before_version: int | None, limit: int, ledger_id: int
     ) -> list[Entry]:
@@ -252,13 +267,11 @@ class Gateway:
 
     async def find_payment_by_key(self, idem_key: str, ledger_id: int) -> PaymentResult:
         """What a retry with the key would be answered. Raises unknown_idempotency_key."""
-        return PaymentResult(
-            *await self._reading.fetchrow(
-                f"select {_RESULT_COLUMNS} from ledger.find_payment_by_key($1, $2)",  # noqa: S608
-                idem_key,
-                ledger_id,
-            )
+        carried = await self._reading.carry(
+            f"select {_RESULT_COLUMNS} from ledger.find_payment_by_key($1, $2)",  # noqa: S608
+            (idem_key, ledger_id),
         )
+        return _payment_result(carried.rows[0], carried.epoch)
 
     async def find_api_key(self, api_key_id: int) -> ApiKey | None:
         """None: there is none, or it was revoked."""
@@ -275,6 +288,23 @@ class Gateway:
             frozenset(scopes),
             None if ledger_ids is None else frozenset(ledger_ids),
         )
+
+
+def _payment_result(row: asyncpg.Record, epoch: str) -> PaymentResult:
+    outcome, code, replayed, payment_id, body = row
+    return PaymentResult(outcome, code, replayed, payment_id, body, epoch)
+
+
+class _PostedBody(msgspec.Struct, gc=False):
+    entries: list[PostedEntry]
+
+
+_posted_bodies = msgspec.json.Decoder(_PostedBody)
+
+
+def entries_of(result: PaymentResult) -> list[PostedEntry]:
+    """A posted payment's entries in order: of several of one account, the last is its state."""
+    return _posted_bodies.decode(result.body).entries
 
 
 def values_of(result: PaymentResult) -> dict[str, object]:

@@ -22,11 +22,15 @@ _LINES = 10
 
 
 class Check(NamedTuple):
-    """One thing looked at. `detail` is for operators, and shown to anybody who asks."""
+    """One thing looked at. `detail` is for operators, and shown to anybody who asks.
+
+    `needed`: payments cannot be posted without it.
+    """
 
     name: str
     ok: bool
     detail: str
+    needed: bool = True
 
 
 class Readiness:

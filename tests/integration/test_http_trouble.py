@@ -148,6 +148,26 @@ async def test_every_backend_may_end_at_any_time(books: Api, observer: asyncpg.C
     await books.assert_sound()
 
 
+async def test_a_connection_whose_end_was_announced_between_two_payments_is_replaced(
+    wired: Api, wire: Wire, observer: asyncpg.Connection
+) -> None:
+    """The announcement comes before the line's end does: it looks open in between."""
+    wire.hold_ends()
+    await observer.fetch(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'payledger payments'"
+    )
+
+    async def announced() -> bool:
+        return wire.held_ends > 0
+
+    await until(announced, "the server has closed the line")
+    assert (await wired.pay(PAYMENT)).status == 201
+    wire.hear_again()
+    assert await wired.balance("alice") == "2"
+    await wired.assert_sound()
+
+
 async def test_an_answer_lost_on_its_way_is_fetched_again_with_the_same_key(
     wired: Api, wire: Wire, observer: asyncpg.Connection
 ) -> None:

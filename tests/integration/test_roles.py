@@ -373,14 +373,58 @@ async def test_helpers_and_secrets_are_not_for_callers(attacked: Attacked, role:
     secrets = [
         "select secret_sha256 from ledger.api_keys",
         "select rolpassword from pg_authid",
-        "select secret from ledger_private.settings",
+        "select notification_secret from ledger_private.settings",
     ]
     if role not in ("ledger_writer", "ledger_lookup"):
-        found = await results(con, secrets[:2])
-        assert unexpected(found, DENIED) == {}
+        assert unexpected(await results(con, secrets), DENIED) == {}
     if role in ("ledger_app", "ledger_relay", "nobody"):
         reading = [f"select * from {table}" for table in [*attacked.tables, "ledger.accounts"]]
         assert unexpected(await results(con, reading), DENIED) == {}
+
+
+RELAYING = [
+    "select * from ledger.notification_secret()",
+    "select * from ledger.take_relay_lease('evil', 'evil')",
+    "select * from ledger.read_changes()",
+    "select ledger.tell_listeners(0, 'evil', 'evil', '{evil}')",
+    "select ledger.release_relay_lease(0)",
+]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_only_the_relay_may_lead_and_knows_what_messages_are_signed_with(
+    attacked: Attacked, role: str
+) -> None:
+    con = await attacked.attacker(role)
+    found = await results(con, RELAYING)
+    if role == "ledger_relay":
+        assert set(found.values()) == {"it worked"}
+    else:  # owners may execute what is their own
+        own = {
+            "ledger_writer": ("take_relay_lease", "tell_listeners", "release_relay_lease"),
+            "ledger_lookup": ("notification_secret", "read_changes"),
+        }.get(role, ())
+        others = {attack: s for attack, s in found.items() if not any(n in attack for n in own)}
+        assert unexpected(others, DENIED) == {}
+        assert len(others) == len(RELAYING) - len(own)
+
+    rows = [
+        "insert into ledger_private.relay_lease default values",
+        "delete from ledger_private.relay_lease",
+        "truncate ledger_private.relay_lease",
+        "update ledger_private.relay_lease set only_row = only_row",
+        "update ledger_private.settings set notification_secret = ''",
+        "update ledger_private.settings set install_id = gen_random_uuid()",
+    ]
+    if role != "ledger_writer":
+        rows += [
+            "update ledger_private.relay_lease set term = term + 1",
+            "update ledger_private.relay_lease set expires_at = 'infinity'",
+            "select * from ledger_private.relay_lease for update",
+        ]
+        if role != "ledger_lookup":
+            rows += ["select * from ledger_private.relay_lease"]
+    assert unexpected(await results(con, rows), DENIED) == {}
 
 
 EVIL = """
@@ -516,6 +560,8 @@ async def test_the_service_s_login_can_do_what_the_service_needs_and_no_more(
         "select * from ledger.maintain_partitions()",
         "select * from ledger.error_codes",
         "select * from ledger_private.schema_migrations",
+        "select ledger.cache_epoch()",
+        *RELAYING,
     ]
     assert set((await results(con, allowed)).values()) == {"it worked"}
     refused = [
@@ -569,4 +615,6 @@ async def test_each_role_may_execute_only_what_it_is_for(attacked: Attacked, rol
     assert bool(administering & may) is (role == "ledger_admin")
     if role in ("ledger_reader", "ledger_auditor"):
         writes = {name for name in may if not name.startswith(("get_", "list_", "find_"))}
-        assert writes <= {"require_posted", "verify_ledger", "check_installation"}
+        reads = {"require_posted", "verify_ledger", "check_installation", "cache_epoch"}
+        reads |= {"replica_position"}
+        assert writes <= reads

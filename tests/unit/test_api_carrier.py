@@ -125,11 +125,34 @@ async def test_trouble_that_may_pass_is_waited_out(trouble: object, doubtful: bo
     ids=repr,
 )
 async def test_at_the_deadline_it_is_said_whether_anything_may_have_been_done(
-    script: list[object], code: str
+    script: list[object], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began_at = asyncio.get_running_loop().time()
+    loop, sleep = asyncio.get_running_loop(), asyncio.sleep
+    wakes_at: list[float] = []
+
+    async def recorded(seconds: float) -> None:
+        wakes_at.append(loop.time() + seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", recorded)
+    began_at = loop.time()
     assert await carry(Actor(*script)) == code
-    assert asyncio.get_running_loop().time() - began_at <= DEADLINE
+    assert max(wakes_at) - began_at < DEADLINE
+
+
+async def test_a_pause_that_was_overslept_is_followed_by_no_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine with too much to do."""
+    sleep = asyncio.sleep
+
+    async def oversleep(_seconds: float) -> None:
+        await sleep(DEADLINE)
+
+    monkeypatch.setattr(asyncio, "sleep", oversleep)
+    actor = Actor(said("55P03"))
+    assert await carry(actor) == "account_busy"
+    assert actor.attempts == 1
 
 
 async def test_for_a_read_nothing_was_done() -> None:

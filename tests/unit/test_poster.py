@@ -12,7 +12,7 @@ import pytest
 from service.errors import Problem
 from service.ledger.carrier import Failure
 from service.ledger.gateway import PaymentResult
-from service.ledger.poster import Element, Owner, Poster
+from service.ledger.poster import Element, NoEcho, Owner, Poster
 from service.ledger.poster import poster as poster_module
 from service.ledger.poster.bounds import Bounds
 from service.ledger.poster.parcels import Parcel
@@ -101,7 +101,7 @@ def gateway() -> Gateway:
 
 @pytest.fixture
 async def poster(gateway: Gateway) -> AsyncIterator[Poster]:
-    async with Poster(cast("Any", gateway), deadline_seconds=DEADLINE) as poster:
+    async with Poster(cast("Any", gateway), NoEcho(), deadline_seconds=DEADLINE) as poster:
         yield poster
         await until(lambda: poster.items == 0)
         assert poster._keys._waiting == {}
@@ -392,7 +392,7 @@ async def test_the_end_of_the_service_is_told_to_all(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poster_module, "_CLOSE_SECONDS", 0.001)
-    async with Poster(cast("Any", gateway), deadline_seconds=DEADLINE) as poster:
+    async with Poster(cast("Any", gateway), NoEcho(), deadline_seconds=DEADLINE) as poster:
         flying = pay(poster, "1")
         await gateway.next()
         waiting = pay(poster, "2")
@@ -405,7 +405,7 @@ async def test_the_end_of_the_service_is_told_to_all(
 async def test_the_dispatchers_death_is_seen_from_outside(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Poster(cast("Any", gateway), deadline_seconds=0.2) as poster:
+    async with Poster(cast("Any", gateway), NoEcho(), deadline_seconds=0.2) as poster:
         assert poster.runs
 
         def broken(*_: object) -> None:

@@ -1,5 +1,6 @@
 -- The next payments of a window in order of (xid, payment_id), at most p_limit, as read_feed gives
--- them; the place of the last one; and whether the window has more.
+-- them, or with p_as_balances as feed_balances does; how many they are; the place of the last one;
+-- and whether the window has more.
 --
 -- The window: the payments visible to p_upto but not to p_since, with an id from p_low to p_high.
 -- With p_swept given, of the payments with other ids those not visible to p_swept, too.
@@ -13,7 +14,9 @@ create or replace function ledger_private.feed_page(
   p_after_xid xid8,
   p_after_payment_id uuid,
   p_limit int,
+  p_as_balances boolean default false,
   out payments jsonb,
+  out payment_count int,
   out last_xid xid8,
   out last_payment_id uuid,
   out has_more boolean
@@ -90,10 +93,16 @@ begin
   has_more := cardinality(v_found.xids) > p_limit is true;
   if v_found.xids is null then
     payments := '[]';
+    payment_count := 0;
     return;
   end if;
-  last_xid := v_found.xids[least(p_limit, cardinality(v_found.xids))];
-  last_payment_id := v_found.payment_ids[least(p_limit, cardinality(v_found.xids))];
+  payment_count := least(p_limit, cardinality(v_found.xids));
+  last_xid := v_found.xids[payment_count];
+  last_payment_id := v_found.payment_ids[payment_count];
+  if p_as_balances then
+    payments := ledger_private.feed_balances(v_found.payment_ids[:p_limit], v_low, v_high);
+    return;
+  end if;
   payments := ledger_private.feed_payments(
     v_found.ledger_ids[:p_limit], v_found.payment_ids[:p_limit], v_found.kinds[:p_limit],
     v_found.posted_ats[:p_limit], v_found.xids[:p_limit], v_low, v_high

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(26);
 select tests.open_accounts();
 
 -- Payments p1, p2, ... by transaction; the ids of `strays` are out of the range 1 to 9.
@@ -92,6 +92,33 @@ select is(
     )
   ),
   '2 with 2', 'Payments come with their entries'
+)
+from (select pg_current_xact_id()::text::bigint + 1 as x) after_own;
+
+select is(
+  format(
+    '%s payments, %s, the last %s',
+    p.payment_count, case when p.has_more then 'more' else 'no more' end, right(p.last_payment_id::text, 1)
+  ),
+  told, format('Pages of %s count what they hold', n)
+)
+from (
+  values (2, '2 payments, more, the last 2'), (5, '5 payments, no more, the last 5'),
+    (9, '5 payments, no more, the last 5')
+) as pages (n, told)
+cross join ledger_private.feed_page(
+  -1, '3:3:', pg_temp.id(1), pg_temp.id(9), null, '50:50:', null, null, n, true
+) p;
+select is(
+  (
+    select string_agg(concat_ws(' ', c ->> 1, c ->> 2, c ->> 4), ', ' order by c ->> 1)
+    from ledger_private.feed_page(
+      1, '3:3:', '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+      null, format('%s:%s:', x, x)::pg_snapshot, null, null, 1000, true
+    ) p
+    cross join jsonb_array_elements(p.payments) c
+  ),
+  'alice 1 500, eva 1 300, world 1 -500, world-eur 1 -300', 'or what they made of the accounts'
 )
 from (select pg_current_xact_id()::text::bigint + 1 as x) after_own;
 

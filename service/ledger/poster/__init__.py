@@ -5,10 +5,12 @@ Queues       who waits, in turn by ledger and API key
 Bounds       how much may wait
 Calls        one call, and what becomes of its payments when it fails
 Lanes        payments that a locked account holds up, apart from all others
+Echo         who hears what was posted
 Parcel       what one request handed in, and the one place where it is answered
 """
 
+from service.ledger.poster.echo import Echo, NoEcho
 from service.ledger.poster.parcels import Element, Owner
 from service.ledger.poster.poster import Poster
 
-__all__ = ["Element", "Owner", "Poster"]
+__all__ = ["Echo", "Element", "NoEcho", "Owner", "Poster"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from service.ledger.gateway import Gateway, PaymentResult
     from service.ledger.keys_in_work import Key
+    from service.ledger.poster.echo import Echo
     from service.ledger.poster.parcels import Element, Item, Owner
 
 logger = logging.getLogger(__name__)
@@ -49,12 +51,11 @@ _CLOSE_SECONDS = 2.0
 class Poster:
     """Every payment of this process goes through here. To be entered: `async with`."""
 
-    def __init__(
-        self, gateway: Gateway, *, deadline_seconds: float, bounds: Bounds | None = None
-    ) -> None:
+    def __init__(self, gateway: Gateway, echo: Echo, *, deadline_seconds: float) -> None:
+        self._echo = echo
         self._deadline_seconds = deadline_seconds
         self._keys = KeysInWork()
-        self._bounds = bounds or Bounds()
+        self._bounds = Bounds()
         self._queues = Queues()
         self._calls = Calls(gateway, deadline_seconds=deadline_seconds)
         self._lanes = Lanes(self._calls)
@@ -97,7 +98,28 @@ class Poster:
 
     async def post_payment(self, element: Element, owner: Owner, deadline: float) -> PaymentResult:
         """Raises Problem: too_many_requests or overloaded; nothing was done then."""
-        return (await self.post_payments([element], owner, deadline))[0]
+        size = len(element.text)
+        keys = _keys_of([element], owner)
+        if await self._take_on(keys, owner, 1, size, deadline):
+            self._bounds.give_back(owner, 1, size)
+            return refusal("idempotency_key_in_use")
+
+        # By now the one before us has its answer.
+        idem_key = element.idem_key or ""
+        fingerprint = hashlib.sha256(element.text).digest()
+        try:
+            known = await self._echo.find(owner.ledger_id, idem_key, fingerprint)
+        except BaseException:
+            self._give_back(keys, owner, 1, size)
+            raise
+        if known is not None:
+            self._give_back(keys, owner, 1, size)
+            return known
+
+        (result,) = await self._submit([element], keys, owner, deadline)
+        self._echo.keep(owner.ledger_id, idem_key, fingerprint, result)
+        self._echo.hear(owner.ledger_id, (result,))
+        return result
 
     async def post_payments(
         self, elements: Sequence[Element], owner: Owner, deadline: float
@@ -108,39 +130,42 @@ class Poster:
         waiting for the results changes nothing: what was taken on is posted.
         """
         size = sum([len(element.text) for element in elements])
-        self._admit(owner, len(elements), size)
-        keys = {
-            (owner.ledger_id, element.idem_key)
-            for element in elements
-            if element.idem_key is not None
-        }
-        try:
-            in_use = await self._enter(keys, deadline)
-        except BaseException:
-            self._bounds.give_back(owner, len(elements), size)
-            raise
-        if not in_use:
-            return await self._submit(elements, keys, owner, deadline)
-
+        keys = _keys_of(elements, owner)
+        in_use = await self._take_on(keys, owner, len(elements), size, deadline)
         refused = {key for _, key in in_use}
-        free = [element for element in elements if element.idem_key not in refused]
-        left_out = size - sum([len(element.text) for element in free])
-        self._bounds.give_back(owner, len(elements) - len(free), left_out)
-        results = iter(await self._submit(free, keys - in_use, owner, deadline))
+        free = elements
+        if refused:
+            free = [element for element in elements if element.idem_key not in refused]
+            left_out = size - sum([len(element.text) for element in free])
+            self._bounds.give_back(owner, len(elements) - len(free), left_out)
+
+        results = await self._submit(free, keys - in_use, owner, deadline)
+        self._echo.hear(owner.ledger_id, results)
+        if not refused:
+            return results
         told = refusal("idempotency_key_in_use")
-        return [told if element.idem_key in refused else next(results) for element in elements]
+        rest = iter(results)
+        return [told if element.idem_key in refused else next(rest) for element in elements]
+
+    async def _take_on(
+        self, keys: set[Key], owner: Owner, items: int, size: int, deadline: float
+    ) -> set[Key]:
+        """Takes room, and waits for the keys. Those that stay in use are returned."""
+        self._admit(owner, items, size)
+        if self._keys.enter_at_once(keys):
+            return set()
+        try:
+            latest = deadline - _RESERVE * self._deadline_seconds
+            return await self._keys.enter_all(keys, latest)
+        except BaseException:
+            self._bounds.give_back(owner, items, size)
+            raise
 
     def _admit(self, owner: Owner, items: int, size: int) -> None:
         waiting, since = self._queues.waiting(owner)
         if waiting >= _MANY and asyncio.get_running_loop().time() - since > _LATE_SECONDS:
             raise Problem("too_many_requests")
         self._bounds.take(owner, items, size)
-
-    async def _enter(self, keys: set[Key], deadline: float) -> set[Key]:
-        """Waits for the keys; those that stay in use are returned, and the others ours."""
-        if self._keys.enter_at_once(keys):
-            return set()
-        return await self._keys.enter_all(keys, deadline - _RESERVE * self._deadline_seconds)
 
     async def _submit(
         self, elements: Sequence[Element], keys: set[Key], owner: Owner, deadline: float
@@ -156,7 +181,10 @@ class Poster:
 
     def _gone(self, keys: set[Key], parcel: Parcel) -> None:
         self._parcels.discard(parcel)
-        self._bounds.give_back(parcel.owner, len(parcel.items), parcel.size)
+        self._give_back(keys, parcel.owner, len(parcel.items), parcel.size)
+
+    def _give_back(self, keys: set[Key], owner: Owner, items: int, size: int) -> None:
+        self._bounds.give_back(owner, items, size)
         for key in keys:
             self._keys.leave(key)
 
@@ -201,6 +229,12 @@ class Poster:
         self._in_flight.discard(task)
         self._make_way(ledger_id, task)
         self._work.set()
+
+
+def _keys_of(elements: Sequence[Element], owner: Owner) -> set[Key]:
+    return {
+        (owner.ledger_id, element.idem_key) for element in elements if element.idem_key is not None
+    }
 
 
 def _told(dispatcher: asyncio.Task[None]) -> None:

@@ -1,0 +1,49 @@
+begin;
+select plan(6);
+select tests.open_accounts();
+create temporary table posted as
+select 'k1' as key, payment_id from ledger.post_payment('k1', 'alice', 'bob', 70, 'USD')
+union all
+select 'k2', payment_id from ledger.post_payment('k2', 'alice', 'bob', 5, 'USD')
+union all
+select 'k3', payment_id
+from ledger.post_compound_payment(
+  'k3',
+  '[{"from": "bob", "to": "carol", "amount": "30", "currency": "USD"},
+    {"from": "carol", "to": "bob", "amount": "1", "currency": "USD"}]'
+);
+
+create function pg_temp.told(p_keys text[], p_low text default '0', p_high text default 'f')
+returns text
+language sql
+as $$
+  select string_agg(
+    format('%s/%s v%s %s %s %s', c ->> 0, c ->> 1, c ->> 2, c ->> 3, c ->> 4, c ->> 5), ', '
+    order by c ->> 1
+  )
+  from jsonb_array_elements(
+    ledger_private.feed_balances(
+      (select array_agg(payment_id) from posted where key = any (p_keys)),
+      rpad(p_low, 32, p_low)::uuid, rpad(p_high, 32, p_high)::uuid
+    )
+  ) c
+$$;
+
+select is(pg_temp.told('{k1}'), '1/alice v2 USD 430 0, 1/bob v1 USD 70 0', 'As of the payment');
+select is(
+  pg_temp.told('{k1,k2}'), '1/alice v3 USD 425 0, 1/bob v2 USD 75 0',
+  'Of two payments the newest, whatever was posted since'
+);
+select is(
+  pg_temp.told('{k2,k1,k3}'), '1/alice v3 USD 425 0, 1/bob v4 USD 46 0, 1/carol v2 USD 29 0',
+  'In whatever order; of several entries in a payment the newest'
+);
+select is(pg_temp.told('{k1}', p_high => '0'), null, 'Ids out of the range are not looked for');
+select is(
+  ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid), '[]',
+  'No payments, no balances'
+);
+select tests.books();
+
+select * from finish();
+rollback;

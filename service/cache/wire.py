@@ -1,0 +1,140 @@
+"""What L2 holds: keys, values, and the scripts that change them.
+
+A key names the database's epoch, the server's run and the relay's generation. So what another
+database wrote, what a restarted server loaded from its disk, and what is out of date because a
+write was missed cannot be read: nobody asks for it.
+
+A value begins with its version as 19 digits, which compare as text the way numbers do; Lua's own
+numbers lose digits above 2^53. Then it repeats its key, so that a value that got under another's
+key, by whatever mistake, is not believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.cache.model import CachedBalance
+
+if TYPE_CHECKING:
+    from service.cache.model import AccountKey, Change, Scope
+
+VERSION_DIGITS = 19  # of the largest bigint
+
+
+class Lease(NamedTuple):
+    """The right to fill L2 with one read, until something newer is written there."""
+
+    scope: Scope
+    run_id: str
+    key: AccountKey
+    token: bytes
+
+
+def balance_key(scope: Scope, run_id: str, key: AccountKey) -> bytes:
+    """Where a balance lies."""
+    return (
+        f"payledger:{scope.epoch}:{run_id}:{scope.generation}:b:{key.ledger_id}:{key.code}".encode()
+    )
+
+
+def lease_key(at: bytes) -> bytes:
+    """Where the lease to fill `at` lies."""
+    return at + b"~"  # a character that no account code has
+
+
+def answer_key(scope: Scope, run_id: str, ledger_id: int, idem_key: str) -> bytes:
+    """Where the answer to a payment lies."""
+    return f"payledger:{scope.epoch}:{run_id}:{scope.generation}:a:{ledger_id}:{idem_key}".encode()
+
+
+def version_text(version: int) -> bytes:
+    """All of one length, so that texts compare as numbers do."""
+    return b"%0*d" % (VERSION_DIGITS, version)
+
+
+def write_change(at: bytes, change: Change) -> bytes:
+    """What the relay writes for a change: all of it, or its version alone."""
+    if change.currency is None or change.balance is None or change.held is None:
+        return version_text(change.version)
+    return write_balance(
+        at,
+        CachedBalance(change.code, change.currency, change.version, change.balance, change.held),
+    )
+
+
+def write_balance(at: bytes, balance: CachedBalance) -> bytes:
+    """A value for the key `at`. No part can hold a space: see the domains of code and currency."""
+    rest = f"{balance.currency} {balance.balance} {balance.held}".encode()
+    return b"%b %b %b" % (version_text(balance.version), at, rest)
+
+
+def read_balance(at: bytes, code: str, value: bytes) -> CachedBalance | None:
+    """What the value says; None: it is none that belongs to the key `at`."""
+    parts = value.split(b" ")
+    if len(parts) != 5 or parts[1] != at or len(parts[0]) != VERSION_DIGITS:
+        return None
+    version, _, currency, balance, held = parts
+    if not version.isdigit():
+        return None
+    return CachedBalance(code, currency.decode(), int(version), balance.decode(), held.decode())
+
+
+# Each script runs as a whole: nothing comes between its reading and its writing. SET comes before
+# DEL: a server that is out of memory refuses a script's first write, and none after it.
+
+# Whether `there` has to stay. A version alone (19 characters, see WRITE) gives way to its value.
+_STAYS = b"""\
+local function stays(there, value)
+  local old, new = string.sub(there, 1, 19), string.sub(value, 1, 19)
+  return old > new or (old == new and #there > 19)
+end
+"""
+
+# KEYS: value, lease. ARGV: least version, lease token, its milliseconds.
+# The value if it is new enough; else whether the lease was had, which is no reason to fail.
+LOOK = b"""\
+local value = redis.call('GET', KEYS[1])
+if value and #value > 19 and string.sub(value, 1, 19) >= ARGV[1] then
+  return {value, 0}
+end
+local had = redis.pcall('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
+return {false, (type(had) == 'table' and had.ok) and 1 or 0}
+"""
+
+# KEYS: value, lease. ARGV: lease token, value, milliseconds to live.
+# 1: written. 0: the lease is gone. -1: what is there is not older.
+FILL = (
+    _STAYS
+    + b"""\
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
+  return 0
+end
+local there = redis.call('GET', KEYS[1])
+if there and stays(there, ARGV[2]) then
+  redis.call('DEL', KEYS[2])
+  return -1
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+)
+
+# KEYS: value, lease, value, lease, ... ARGV: milliseconds to live, value, value, ...
+# A version alone for a value: there is such a version, what it holds is for the next reader to
+# find. The lease goes in any case: who holds it may have read before this. How many were written.
+WRITE = (
+    _STAYS
+    + b"""\
+local written = 0
+for i = 2, #ARGV do
+  local there = redis.call('GET', KEYS[2 * i - 3])
+  if not there or not stays(there, ARGV[i]) then
+    redis.call('SET', KEYS[2 * i - 3], ARGV[i], 'PX', ARGV[1])
+    written = written + 1
+  end
+  redis.call('DEL', KEYS[2 * i - 2])
+end
+return written
+"""
+)

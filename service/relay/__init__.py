@@ -1,0 +1,1 @@
+"""One among all processes reads the change feed and tells the others."""

@@ -1,0 +1,159 @@
+"""One term of the relay: reads what changed, writes L2, tells the listeners.
+
+The loop itself sends the heartbeats, each after a poll that was told completely. A timer beside it
+would go on saying that all is well while the loop hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from service.cache import notices
+from service.cache.model import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.database.relaying import Changes, RelaySession
+    from service.relay.counters import RelayCounters
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.005
+IDLE_POLL_SECONDS = 0.025
+# With the longest pause and a poll after it, they are less than 250 ms apart.
+HEARTBEAT_SECONDS = 0.2
+L2_SECONDS = 0.05
+
+_PAGE = 1000  # payments
+_BACK_OFF = 1.25
+
+
+class SecondLayer(Protocol):
+    """What the relay wants of L2."""
+
+    async def write(
+        self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
+    ) -> bool:
+        """False: some of it may be missing there."""
+
+
+def draw_generation() -> str:
+    """A name for what L2 holds from now on."""
+    return secrets.token_hex(6)
+
+
+class Leader:
+    """Leads with a lease that was taken for it, until it is lost."""
+
+    def __init__(
+        self,
+        session: RelaySession,
+        *,
+        term: int,
+        generation: str,
+        second_layer: SecondLayer | None,
+        counters: RelayCounters,
+        wake: asyncio.Event,
+    ) -> None:
+        self._counters = counters
+        self._generation = generation
+        self._second_layer = second_layer
+        self._session = session
+        self._term = term
+        self._told_at = 0.0  # of the last heartbeat
+        self._waiting = 0  # payments found by this poll so far
+        self._wake = wake
+
+    async def lead(self) -> None:
+        """Returns when another one has the lease, and raises what its session raises.
+
+        A new term begins at the feed's end. What was posted before, and perhaps not told by the one
+        that led then, is told by nobody: listeners drop what they have when they hear of a term,
+        and its generation makes L2 start empty.
+        """
+        loop = asyncio.get_running_loop()
+        cursor: str | None = None
+        interval = POLL_SECONDS
+        while True:
+            began = loop.time()
+            began_monotonic = time.monotonic()
+            page = await self._session.read_changes(cursor, _PAGE)
+            self._counters.polls += 1
+            if not await self._tell(page):
+                return
+            cursor = page.cursor
+            self._note(page, began_monotonic)
+            if page.has_more:
+                continue
+            interval = POLL_SECONDS if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
+            await self._pause(began, interval)
+
+    async def _tell(self, page: Changes) -> bool:
+        """L2 first: who has heard of a change must not find in L2 what was before it."""
+        changes = [(row[0], Change(*row[1:])) for row in page.rows]
+        if changes and not await self._write(changes):
+            self._generation = draw_generation()
+            self._counters.generation_changes += 1
+
+        now = time.monotonic()
+        complete = not page.has_more
+        if not changes and not (complete and now - self._told_at >= HEARTBEAT_SECONDS):
+            return True
+        messages = notices.encode(
+            self._term,
+            self._session.epoch,
+            self._generation,
+            page.read_at,
+            changes,
+            self._session.secret,
+            lsn=page.lsn if complete else None,
+        )
+        if not await self._session.tell_listeners(self._term, self._generation, messages):
+            logger.warning("the relay's lease is lost", extra={"term": self._term})
+            return False
+        self._counters.notices_sent += len(messages)
+        self._counters.changes_told += len(changes)
+        if complete:
+            self._told_at = now
+            self._counters.heartbeats_sent += 1
+        return True
+
+    async def _write(self, changes: Sequence[tuple[int, Change]]) -> bool:
+        """Without an L2 of ours there may be one of others, which misses everything."""
+        if self._second_layer is None:
+            return False
+        try:
+            async with asyncio.timeout(L2_SECONDS):
+                written = await self._second_layer.write(
+                    self._session.epoch, self._generation, changes
+                )
+        except (OSError, RuntimeError):  # a timeout is an OSError
+            written = False
+        if not written:
+            self._counters.l2_failures += 1
+        return written
+
+    def _note(self, page: Changes, began: float) -> None:
+        self._waiting += page.payments
+        self._counters.payments_told += page.payments
+        self._counters.feed_lag_payments = self._waiting
+        if not page.has_more:
+            self._waiting = 0
+            self._counters.told_up_to = began
+
+    async def _pause(self, began: float, interval: float) -> None:
+        """Until the next poll is due, or somebody wakes us; but never without a breath."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(began + interval):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+        if (rest := began + POLL_SECONDS - loop.time()) > 0:
+            await asyncio.sleep(rest)

@@ -1,0 +1,224 @@
+"""The leader's loop, step by step: what it reads, writes and tells is given and noted here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from service.cache import notices
+from service.cache.model import Change, Scope
+from service.database.connections import DatabaseError
+from service.database.relaying import Changes, RelaySession
+from service.relay import leader
+from service.relay.counters import RelayCounters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECRET = b"secret"
+EPOCH = "0123456789ab"
+
+
+def page(cursor: str, *accounts: str, has_more: bool = False) -> Changes:
+    """A page in which each of these came to version 1."""
+    rows: list[tuple[int, str, int, str | None, str | None, str | None]] = [
+        (1, account, 1, "USD", "5", "0") for account in accounts
+    ]
+    return Changes(cursor, has_more, len(rows), rows, 99, 1_000.0)
+
+
+class EndError(Exception):
+    """The story is told."""
+
+
+@dataclass
+class Session:
+    """Gives pages, hears what is told; `told` False: the lease is lost."""
+
+    pages: list[Changes]
+    log: list[str] = field(default_factory=list)
+    heard: list[notices.Notice] = field(default_factory=list)
+    told: bool = True
+    epoch: str = EPOCH
+    secret: bytes = SECRET
+    first_told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read_changes(self, cursor: str | None, limit: int) -> Changes:
+        if not self.pages:
+            raise EndError
+        self.log.append(f"read {cursor}")
+        return self.pages.pop(0)
+
+    async def tell_listeners(self, term: int, generation: str, messages: list[str]) -> bool:
+        self.log.append("tell")
+        for message in messages:
+            notice = notices.decode(message, SECRET)
+            assert notice is not None
+            assert (notice.term, notice.epoch, notice.generation) == (term, EPOCH, generation)
+            self.heard.append(notice)
+        self.first_told.set()
+        return self.told
+
+
+@dataclass
+class L2:
+    """Notes what is written, and ends each write as told: True, False, an error, never."""
+
+    session: Session
+    ends: list[bool | type[Exception] | None]
+    scopes: list[Scope] = field(default_factory=list)
+
+    async def write(
+        self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
+    ) -> bool:
+        self.session.log.append("l2 " + " ".join(change.code for _, change in changes))
+        self.scopes.append(Scope(epoch, generation))
+        end = self.ends.pop(0)
+        if end is None:
+            await asyncio.Event().wait()
+        if isinstance(end, type):
+            raise end
+        return bool(end)
+
+
+async def lead(
+    session: Session, l2: L2 | None, counters: RelayCounters | None = None
+) -> RelayCounters:
+    counters = counters or RelayCounters()
+    led = leader.Leader(
+        cast(RelaySession, session),
+        term=3,
+        generation="first",
+        second_layer=l2,
+        counters=counters,
+        wake=asyncio.Event(),
+    )
+    try:
+        await led.lead()
+    except EndError:
+        session.log.append("end")
+    return counters
+
+
+async def test_l2_is_written_before_anybody_is_told() -> None:
+    session = Session([page("c1"), page("c2", "a", "b")])
+    l2 = L2(session, [True])
+    await lead(session, l2)
+    assert session.log == ["read None", "tell", "read c1", "l2 a b", "tell", "end"]
+    assert l2.scopes == [Scope(EPOCH, "first")]
+    assert [change.code for _, change in session.heard[1].changes] == ["a", "b"]
+    assert {notice.generation for notice in session.heard} == {"first"}
+
+
+async def test_a_term_begins_with_a_heartbeat_from_the_end_of_the_feed() -> None:
+    session = Session([page("c1")])
+    await lead(session, None)
+    assert session.log == ["read None", "tell", "end"]
+    assert session.heard[0].heartbeat == notices.Heartbeat(3, EPOCH, "first", 99, 0.0)
+
+
+@pytest.mark.parametrize("end", [False, OSError, RuntimeError, None], ids=repr)
+async def test_what_l2_may_have_missed_is_left_behind_with_its_generation(
+    end: bool | type[Exception] | None,
+) -> None:
+    """None: it never answers, and listeners are told all the same."""
+    session = Session([page("c1"), page("c2", "a"), page("c3", "b")])
+    l2 = L2(session, [end, True])
+    counters = await lead(session, l2)
+    first, second, third = session.heard
+    assert first.generation == "first"
+    # Told with the very changes that L2 lacks: who has heard of them looks elsewhere.
+    assert second.generation != "first"
+    assert [change.code for _, change in second.changes] == ["a"]
+    assert third.generation == second.generation
+    assert [scope.generation for scope in l2.scopes] == ["first", second.generation]
+    assert (counters.l2_failures, counters.generation_changes) == (1, 1)
+
+
+async def test_without_an_l2_of_its_own_every_change_leaves_that_of_others_behind() -> None:
+    session = Session([page("c1"), page("c2", "a"), page("c3"), page("c4", "b")])
+    counters = await lead(session, None)
+    assert len({notice.generation for notice in session.heard}) == 3
+    assert counters.l2_failures == 0
+
+
+async def test_only_the_last_page_of_a_window_is_a_heartbeat() -> None:
+    session = Session(
+        [page("c1"), page("c2", "a", has_more=True), page("c3", "b", has_more=True), page("c4")]
+    )
+    counters = RelayCounters()
+    await lead(session, L2(session, [True, True]), counters)
+    beats = [notice.heartbeat is not None for notice in session.heard]
+    assert beats == [True, False, False]
+    assert counters.feed_lag_payments == 2, "two were waiting"
+    assert (counters.payments_told, counters.changes_told, counters.polls) == (2, 2, 4)
+
+
+async def test_nothing_is_told_of_nothing_until_a_heartbeat_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leader, "HEARTBEAT_SECONDS", 3600.0)
+    session = Session([page("c1", "a"), page("c2"), page("c3")])
+    await lead(session, L2(session, [True]))
+    assert [entry for entry in session.log if entry == "tell"] == ["tell"]
+    monkeypatch.setattr(leader, "HEARTBEAT_SECONDS", 0.0)
+    session = Session([page("c1"), page("c2"), page("c3")])
+    counters = await lead(session, None)
+    assert [notice.heartbeat is not None for notice in session.heard] == [True] * 3
+    assert counters.heartbeats_sent == 3
+
+
+async def test_who_has_lost_the_lease_leads_no_longer() -> None:
+    session = Session([page("c1"), page("c2")], told=False)
+    await lead(session, None)
+    assert session.log == ["read None", "tell"]
+
+
+async def test_what_was_not_told_is_not_passed_over() -> None:
+    """The cursor moves only with what was told: an error ends the term."""
+
+    class Broken(Session):
+        async def tell_listeners(self, term: int, generation: str, messages: list[str]) -> bool:
+            raise DatabaseError("lost")
+
+    session = Broken([page("c1", "a"), page("c2")])
+    with pytest.raises(DatabaseError):
+        await lead(session, L2(session, [True]))
+    assert session.log == ["read None", "l2 a"]
+
+
+async def test_a_payment_of_this_process_wakes_an_idle_leader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leader, "IDLE_POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(leader, "_BACK_OFF", 1e9)
+    wake = asyncio.Event()
+    session = Session([page("c1"), page("c2", "a")])
+    led = leader.Leader(
+        cast(RelaySession, session),
+        term=1,
+        generation="g",
+        second_layer=L2(session, [True]),
+        counters=RelayCounters(),
+        wake=wake,
+    )
+    leading = asyncio.ensure_future(led.lead())
+    await session.first_told.wait()
+    wake.set()
+    with pytest.raises(EndError):
+        await leading
+    assert session.log == ["read None", "tell", "read c1", "l2 a", "tell"]
+    assert not wake.is_set(), "it would sleep again"
+
+
+def test_its_numbers_can_be_listed_and_the_lag_counts_only_while_it_leads() -> None:
+    counters = RelayCounters(told_up_to=0.0)
+    assert dict(counters)["feed_lag_seconds"] == 0.0
+    counters.leading = 1
+    listed = dict(counters)
+    assert listed["feed_lag_seconds"] > 0
+    assert "told_up_to" not in listed
+    assert listed["leading"] == 1

@@ -429,6 +429,7 @@ async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
     assert answer.json == {
         "status": "ready",
         "checks": {
+            "poster": {"ok": True, "detail": "runs"},
             "database": {"ok": True, "detail": "answers"},
             "migrations": {"ok": True, "detail": "current"},
             "installation": {"ok": True, "detail": "sound"},

@@ -12,7 +12,7 @@ import pytest
 from http_support import fresh_key, serving
 
 if TYPE_CHECKING:
-    from http_support import Answer, Api
+    from http_support import Api
 
     from service.settings import Settings
 
@@ -560,10 +560,6 @@ async def test_racing_contents_under_one_key_post_one_of_them(books: Api) -> Non
 # -- retention -------------------------------------------------------------------------------------
 
 
-PAID = {"from": "bank", "to": "alice", "amount": "1", "currency": "USD"}
-REFUSED = {"from": "alice", "to": "bank", "amount": "2", "currency": "USD"}
-
-
 async def expire_keys(api: Api) -> None:
     """Make every key of the ledger older than an hour, as only a superuser can, and purge."""
     table = "alter table ledger.idempotency_keys"
@@ -594,22 +590,19 @@ async def test_a_key_that_was_purged_posts_anew_and_without_a_retention_none_is(
     books = api.on(name)
     await books.open("bank", min_balance=None)
     await books.open("alice")
-    old = await books.pay(PAID, "paid")
-    old_refusal = await books.pay(REFUSED, "refused")
+    payment = {"from": "bank", "to": "alice", "amount": "1", "currency": "USD"}
+    refused = {"from": "alice", "to": "bank", "amount": "2", "currency": "USD"}
+    # By a process that is gone two hours later: each remembers answers for a minute.
+    async with serving(settings) as (url, _):
+        earlier = replace(books, url=url)
+        old = await earlier.pay(payment, "paid")
+        old_refusal = await earlier.pay(refused, "refused")
     assert (old.status, old_refusal.status) == (201, 422)
 
     await expire_keys(books)
-    # A service keeps an answer for a minute, a ledger its keys for an hour or more: the hour that
-    # has passed for the keys has to pass for the service, too.
-    async with serving(settings) as (url, _):
-        await retry_all(replace(books, url=url), old, old_refusal, purged=retention is not None)
-
-
-async def retry_all(books: Api, old: Answer, old_refusal: Answer, *, purged: bool) -> None:
-    """Nothing brings a purged answer back, neither a retry nor a look-up by key."""
-    new = await books.pay(PAID, "paid")
-    new_refusal = await books.pay(REFUSED, "refused")
-    if purged:
+    new = await books.pay(payment, "paid")
+    new_refusal = await books.pay(refused, "refused")
+    if retention:
         assert (new.status, new.replayed) == (201, False)
         assert new.json["payment_id"] != old.json["payment_id"]
         assert new_refusal.status == 201  # there is enough by now
@@ -619,8 +612,9 @@ async def retry_all(books: Api, old: Answer, old_refusal: Answer, *, purged: boo
         assert new_refusal.identity == old_refusal.identity
         assert await books.balance("alice") == "1"
 
-    assert (await books.pay(PAID, "paid")).identity == new.identity
+    # Nothing brings the old answer back: neither a retry, nor a look-up by key.
+    assert (await books.pay(payment, "paid")).identity == new.identity
     assert (await books.get("/payments?key=paid")).body == new.body
-    assert (await books.pay(REFUSED, "refused")).identity == new_refusal.identity
+    assert (await books.pay(refused, "refused")).identity == new_refusal.identity
     assert (await books.get(f"/payments/{old.json['payment_id']}")).status == 200
     await books.assert_sound()

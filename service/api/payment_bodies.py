@@ -107,12 +107,19 @@ def read_batch(body: bytes) -> list[Element]:
 
 def read_element(text: bytes) -> Element:
     """An element with its key in it, whatever its form: JSON that means one thing only."""
-    try:
-        known = _known.decode(text)
-    except msgspec.ValidationError:
+    known = _read_known(text)
+    if known is None:
         text = _mended_element(text)
-        return Element(text, _key_of(text))
-    return _element(text, known)
+        known = _read_known(text)  # what was wrong may have been an amount only
+    return Element(text, _key_of(text)) if known is None else _element(text, known)
+
+
+def _read_known(text: bytes) -> _Known | None:
+    """None: it is of another form."""
+    try:
+        return _known.decode(text)
+    except msgspec.ValidationError:
+        return None
 
 
 def _element(text: bytes, known: _Known) -> Element:

@@ -48,7 +48,8 @@ def test_a_payment_in_the_common_form_goes_as_it_came_behind_its_key(key: str) -
     [
         (BODY, ("a", "b")),
         (BODY | {"amount": "1.5"}, ("a", "b")),
-        (BODY | {"amount": 1.5}, ()),
+        (BODY | {"amount": 1.5}, ("a", "b")),
+        (BODY | {"amount": {}}, ()),
         ({"postings": [BODY, BODY | {"from": "c"}]}, ("a", "b", "c", "b")),
         ({"postings": [BODY, 5]}, ()),
         ({}, ()),

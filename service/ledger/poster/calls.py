@@ -103,7 +103,7 @@ class Calls:
                 work += _after(failure, part, held)
                 if failure.retry and failure.sqlstate != LOCK_TIMEOUT and work:
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    await asyncio.sleep(pause * random.uniform(0.5, 1))
+                    await self._rest(pause * random.uniform(0.5, 1), work)
             except Problem as problem:
                 for item in part.items:
                     item.settle(refusal_of(problem.code, problem.values))
@@ -138,6 +138,12 @@ class Calls:
                 for item in part.items:
                     item.state = part.resting
         return [held for item, result in told if (held := _told(item, result)) is not None]
+
+    async def _rest(self, seconds: float, work: list[_Part]) -> None:
+        """Not beyond the time when the next payment has to be given up."""
+        deadlines = [item.parcel.deadline for part in work for item in part.items]
+        left = min(deadlines) - self._reserve_seconds - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, min(seconds, left)))
 
     def _in_time(self, items: list[Item], cause: str) -> list[Item]:
         """Those that may begin; the others are given up."""

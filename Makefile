@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 READY := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -39,8 +40,9 @@ prove: $(READY) ## 10 minutes of load and faults, then the checker (SECONDS= SEE
 psql: $(READY) ## a psql session on the running embedded database
 	@exec $(BIN)/payledger psql
 
+# Whole files go to two workers, in order, the longest folders first: each file's tests share servers.
 test: $(READY) ## all tests, as CI runs them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## lint, types, import rules
 	@$(BIN)/ruff check .

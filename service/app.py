@@ -132,16 +132,9 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             listener = Listener(direct_dsn, trust=trust, heard=balances.heard)
             relay = Relay(direct_dsn, second_layer=l2)
             gateway = Gateway(writing, reading, deadline_seconds=seconds, metrics=app[METRICS])
-            readiness = Readiness(reading)
             app[BALANCES] = balances
             app[GATEWAY] = gateway
-            app[POSTER] = Poster(
-                gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
-            )
             app[ACCESS] = Access(gateway)
-            app[READINESS] = Expiring(
-                lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
-            )
             app[STATUS] = Status(trust, listener, relay, l2)
             app[METRICS].source(*pool_metrics({"payments": writing, "reads": reading}))
             app[METRICS].source(*cache_metrics(counters, trust, balances, answers, l2))
@@ -151,7 +144,15 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
                 _running(_audit(auditor)),
                 _running(listener.run()),
                 _running(relay.run()),
+                Poster(
+                    gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
+                ) as poster,
             ):
+                readiness = Readiness(reading, poster)
+                app[POSTER] = poster
+                app[READINESS] = Expiring(
+                    lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
+                )
                 yield
             await balances.close()
 

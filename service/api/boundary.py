@@ -10,6 +10,7 @@ import itertools
 import logging
 import re
 import secrets
+from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+
+_current_id: ContextVar[str] = ContextVar("request_id")
 
 _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
@@ -52,6 +55,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = request.headers.get(REQUEST_ID, "")
     if not _REQUEST_ID_FORM.fullmatch(request_id):
         request_id = _new_request_id()
+    _current_id.set(request_id)
     try:
         response = await handler(request)
     except Problem as exc:
@@ -62,8 +66,14 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
         response = _defect(exc, request_id)
-    response.headers[REQUEST_ID] = request_id
+    if not response.prepared:
+        response.headers[REQUEST_ID] = request_id
     return response
+
+
+def current_id() -> str:
+    """The id of the request, for an answer that begins to go out before its handler has ended."""
+    return _current_id.get()
 
 
 def _new_request_id() -> str:

@@ -96,6 +96,10 @@ def is_infrastructure(exc: BaseException, connection: Connection | None = None) 
             return sqlstate in RETRYABLE_SQLSTATES or sqlstate.startswith("08")
         case asyncpg.InterfaceError():
             return connection is not None and _is_closed(connection)
+        case asyncpg.InternalClientError():
+            # The server said between two calls that it ends this connection. asyncpg refuses to
+            # use it from then on, and finds it closed only when the line's end arrives.
+            return True
         case asyncpg.TargetServerAttributeNotMatched():
             return True  # target_session_attrs: in a failover no server is the primary
         case _:

@@ -79,7 +79,7 @@ def test_a_batch_accepts_and_refuses_what_one_by_one_does(
             compare()
         finally:
             runner.run(database.close())
-    assert in_sets > EXAMPLES  # or the comparison was of one path with itself
+    assert in_sets > EXAMPLES // 4  # or the comparison was of one path with itself
 
 
 async def _compare(

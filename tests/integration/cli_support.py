@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from embedded_support import REPO, soon
+from support.processes import heed_signals
 
 from service.embedded import EmbeddedPostgres
 
@@ -53,12 +54,16 @@ class Home:
         self.ups[-1].wait_ready()
         return self.ups[-1]
 
-    def end(self) -> None:
+    def end_ups(self) -> None:
         for up in self.ups:
             if up.process.poll() is None:
                 up.process.kill()
                 up.process.wait()
             up.close()
+        self.ups.clear()
+
+    def end(self) -> None:
+        self.end_ups()
         cluster = EmbeddedPostgres(self.state)
         cluster.remove_data()
         cluster.state.drop_socket_dir()
@@ -78,6 +83,7 @@ class Up:
             env=home.environment(**variables),
             stdout=self._file,
             stderr=subprocess.STDOUT,
+            preexec_fn=heed_signals,
         )
 
     def wait_ready(self) -> None:

@@ -23,10 +23,17 @@ from service.embedded.processes import is_alive
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    """A folder to start and end `up` in: the cluster is made once, and found again by each test."""
+def lasting_home() -> Iterator[Home]:
+    """The cluster is made once, and found again by each test."""
     with new_home() as made:
         yield made
+
+
+@pytest.fixture
+def home(lasting_home: Home) -> Iterator[Home]:
+    """A folder to start and end `up` in; what a failed test left running fails no other."""
+    yield lasting_home
+    lasting_home.end_ups()
 
 
 @pytest.fixture(scope="module")

@@ -616,4 +616,5 @@ async def test_each_role_may_execute_only_what_it_is_for(attacked: Attacked, rol
     if role in ("ledger_reader", "ledger_auditor"):
         writes = {name for name in may if not name.startswith(("get_", "list_", "find_"))}
         reads = {"require_posted", "verify_ledger", "check_installation", "cache_epoch"}
+        reads |= {"replica_position"}
         assert writes <= reads

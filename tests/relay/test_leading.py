@@ -93,7 +93,7 @@ async def test_a_released_lease_is_taken_at_once_and_listeners_drop_what_they_ha
         await pay(admin, "between")
         async with relaying(database.dsn()) as second:
             await until_leading(second)
-            await until(lambda: ear.trust.term == 2, "the second term")
+            await until(lambda: ear.trust.term >= 2, "the second term")
             await ear.until_live()
             assert ear.trust.era > era
             assert ear.trust.generation != generation
@@ -114,7 +114,7 @@ async def test_a_relay_that_is_stopped_loses_the_lease_and_tells_nothing_when_it
             await ear.until_suspect()
             async with relaying(database.dsn()) as other:
                 await until_leading(other)
-                await until(lambda: ear.trust.term == 2, "the second term")
+                await until(lambda: ear.trust.term >= 2, "the second term")
                 await ear.until_live()
                 await pay(admin, "k")
                 await ear.until_heard("a", 1)
@@ -141,7 +141,7 @@ async def test_a_leader_whose_connection_is_lost_begins_a_new_term(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = 'payledger relay' and datname = current_database()"
         )
-        await until(lambda: ear.trust.term == 2, "the second term")
+        await until(lambda: ear.trust.term >= 2, "the second term")
         await ear.until_live()
         assert relay.counters.relay_failures == 1
         await pay(admin, "k")
@@ -155,7 +155,7 @@ async def test_a_feed_that_begins_a_new_epoch_is_followed(
         await until_leading(relay)
         await ear.until_live()
         await admin.execute("select ledger.start_epoch('a test')")
-        await until(lambda: ear.trust.term == 2, "the second term")
+        await until(lambda: ear.trust.term >= 2, "the second term")
         await pay(admin, "k")
         await ear.until_heard("a", 1)
 

@@ -20,28 +20,30 @@ volatile
 set enable_hashjoin = on
 set enable_nestloop = off
 as $$
-  with payment as materialized (
-    select p.*, count(*) over (partition by p.idem_key) = 1 as lone
-    from unnest(p_payments) p
+  with repeated as materialized (
+    select idem_key
+    from unnest(p_payments)
+    group by idem_key
+    having count(*) > 1 or idem_key = any (p_other_keys)
   ),
   total as (
-    select
-      s.code,
-      sum(least(s.amount, 0)) as debits,
-      sum(greatest(s.amount, 0)) as credits
-    from payment p
-    cross join lateral (values (p.from_code, -p.amount), (p.to_code, p.amount)) s (code, amount)
-    group by s.code
-    having bool_and(p.lone and (p.idem_key = any (p_other_keys)) is not true)
+    select code, sum(debit) as debits, sum(credit) as credits
+    from (
+      select from_code as code, amount as debit, 0 as credit, idem_key from unnest(p_payments)
+      union all
+      select to_code, 0, amount, idem_key from unnest(p_payments)
+    ) entry
+    group by code
+    having bool_and(idem_key not in (select idem_key from repeated))
   ),
   safe_account as materialized (
     select a.*
     from unnest(p_accounts) a
     join total t on t.code = a.code
     where a.status = 'open'
-      and (a.balance - a.held + t.debits >= a.min_balance) is not false
+      and (a.balance - a.held - t.debits >= a.min_balance) is not false
       and (a.balance + t.credits <= a.max_balance) is not false
-      and a.balance + t.debits > -1e38
+      and a.balance - t.debits > -1e38
       and a.balance + t.credits < 1e38
       and (a.code = any (p_other_codes)) is not true
   )
@@ -57,7 +59,7 @@ as $$
     ),
     '{}'
   )
-  from payment p
+  from unnest(p_payments) p
   join safe_account f on f.code = p.from_code
   join safe_account t on t.code = p.to_code
   where f.currency = p.currency

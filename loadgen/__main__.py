@@ -144,7 +144,7 @@ def _add_run(commands: Any) -> None:
     parser.set_defaults(command=_run_command)
     _add_target(parser)
     parser.add_argument("--ledger", default="main", metavar="NAME")
-    _add_load(parser, model="open", accounts=1000, least=Least())
+    _add_load(parser, model="open", clients=64, accounts=1000, least=Least())
 
 
 def _add_replay(commands: Any) -> None:
@@ -172,7 +172,9 @@ def _add_demo(commands: Any) -> None:
     parser = commands.add_parser("demo", help="run a payledger of its own for 20 s, and judge it")
     parser.set_defaults(command=_demo_command, ledger="main")
     # As fast as the machine is: a fixed rate would be too much for some.
-    _add_load(parser, model="closed", accounts=2000, least=LEAST)
+    # So few clients because they share the machine with the service: more would only wait, and make
+    # L2 wait for its turn in the workers until it is left out as too slow.
+    _add_load(parser, model="closed", clients=24, accounts=2000, least=LEAST)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +185,9 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_load(parser: argparse.ArgumentParser, *, model: str, accounts: int, least: Least) -> None:
+def _add_load(
+    parser: argparse.ArgumentParser, *, model: str, clients: int, accounts: int, least: Least
+) -> None:
     add = parser.add_argument
     add(
         "--model",
@@ -194,7 +198,13 @@ def _add_load(parser: argparse.ArgumentParser, *, model: str, accounts: int, lea
     add(
         "--rate", type=_positive, default=1000.0, metavar="N", help="open: arrivals a second (1000)"
     )
-    add("--clients", type=_count, default=64, metavar="N", help="closed: how many (64)")
+    add(
+        "--clients",
+        type=_count,
+        default=clients,
+        metavar="N",
+        help=f"closed: how many ({clients})",
+    )
     add("--seconds", type=_positive, default=20.0, metavar="S", help="how long (20)")
     add("--grace", type=_positive, default=30.0, metavar="S", help="more, to settle the rest (30)")
     add(

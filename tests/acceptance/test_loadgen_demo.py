@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,11 @@ def test_a_demo_that_saw_too_little_fails_and_says_so(temporary: Path) -> None:
     assert demo.returncode == 2, printed
     assert "of 1,000,000 at least" in printed
     assert printed.splitlines()[-1].startswith("demo: unchecked: ")
+    # Its log may tell why, so that is kept.
+    (kept,) = temporary.iterdir()
+    assert (kept / "service.log").stat().st_size > 0
+    assert processes_of(temporary) == []
+    shutil.rmtree(kept)
 
 
 def test_an_interrupted_demo_still_gives_its_verdict(temporary: Path) -> None:

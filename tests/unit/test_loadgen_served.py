@@ -166,7 +166,8 @@ def test_who_repeats_an_answer_or_refuses_is_not_taken_for_the_writer() -> None:
 
 def test_a_process_is_known_by_the_ids_that_it_gives() -> None:
     assert worker_of({"X-Request-Id": "0f3a-17"}) == "0f3a"
-    assert worker_of({"X-Request-Id": "mine"}) == worker_of({}) == ""
+    for unknown in ({}, {"X-Request-Id": "mine"}, {"X-Request-Id": "my-own"}):
+        assert worker_of(unknown) == ""
 
 
 # --- The service's own auditor --------------------------------------------------------------------

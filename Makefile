@@ -8,10 +8,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 READY := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up demo psql test check format bench lock clean distclean
+.PHONY: help up demo prove psql test check format bench lock clean distclean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +33,16 @@ up: $(READY) ## run payledger on an embedded PostgreSQL (PAYLEDGER_DSN: on your 
 demo: $(READY) ## 20 s of retries, races, duplicates and overdrafts, then a verdict
 	@exec $(BIN)/python -m loadgen demo
 
+prove: $(READY) ## 10 minutes of load and faults, then the checker (SECONDS= SEED= FAULTS=)
+	@exec $(BIN)/python -m loadgen prove $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
 psql: $(READY) ## a psql session on the running embedded database
 	@exec $(BIN)/payledger psql
 
+# Whole files go to two workers, in order, the longest folders first: each file's tests share servers.
 test: $(READY) ## all tests, as CI runs them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## lint, types, import rules
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The command line: `python -m loadgen run|replay|demo`."""
+"""The command line: `python -m loadgen run|replay|demo|check|prove`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from rich.console import Console
 from loadgen import report
 from loadgen.accounts import SetupFailed
 from loadgen.audit import AuditFailed
+from loadgen.check.command import add_check
 from loadgen.demo import demo
+from loadgen.prover.command import add_prove
 from loadgen.purchases import FileMalformed
 from loadgen.replay import Replay, ReplayOptions
 from loadgen.result import BROKEN, SOUND, UNCHECKED, Result
@@ -36,6 +38,9 @@ Given = TypeVar("Given")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give 0 when the verdict is sound, 1 on a breach, 2 when there is none."""
     options = _parser().parse_args(arguments)
+    if (program := getattr(options, "program", None)) is not None:
+        code: int = program(options)
+        return code
     console = Console(highlight=False)
     # Records live as long as the run: looking through them for cycles would only cost time.
     gc.set_threshold(50_000, 50, 100)
@@ -121,10 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Loads a payledger with retries, races and duplicates, and judges its answers.",
         epilog="Exit code: 0 sound, 1 a promise was broken, 2 no verdict.",
     )
-    commands = parser.add_subparsers(required=True, metavar="run|replay|demo")
+    commands = parser.add_subparsers(required=True, metavar="run|replay|demo|check|prove")
     _add_run(commands)
     _add_replay(commands)
     _add_demo(commands)
+    add_check(commands)
+    add_prove(commands)
     return parser
 
 

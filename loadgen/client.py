@@ -6,9 +6,10 @@ allows: no cookies, no decompression, headers and bodies made once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import msgspec
@@ -33,6 +34,44 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer
     replayed: bool
     retry_after: float | None
+    headers: Mapping[str, str] = {}
+    url: str = ""
+    """Who answered."""
+
+
+class Carrier(Protocol):
+    """What carries requests: one client, or several."""
+
+    async def post_payment(self, payment: Payment, give_up: float | None = None) -> Reply:
+        """Send a payment; after `give_up` seconds the client hangs up in mid-call."""
+
+    async def post(self, path: str, body: bytes) -> Reply:
+        """Send a body to a path under the ledger."""
+
+    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
+        """Read a path under the ledger."""
+
+
+class Fleet:
+    """Several payledgers of one database: each request goes to the next of them.
+
+    So a retry meets another process than the first attempt, and a read another than the write.
+    """
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self._next = itertools.cycle(clients)
+
+    async def post_payment(self, payment: Payment, give_up: float | None = None) -> Reply:
+        """Send a payment to the next of them."""
+        return await next(self._next).post_payment(payment, give_up)
+
+    async def post(self, path: str, body: bytes) -> Reply:
+        """Send a body to the next of them."""
+        return await next(self._next).post(path, body)
+
+    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
+        """Read from the next of them."""
+        return await next(self._next).get(path, query)
 
 
 class Client:
@@ -114,6 +153,8 @@ class Client:
             ),
             headers.get("Idempotent-Replayed") == "true",
             _seconds(headers.get("Retry-After")),
+            headers,
+            self._base,
         )
 
     def _url(self, path: str) -> URL:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -27,6 +28,7 @@ STORED_REFUSALS = frozenset(
 """Business refusals: kept under the key, and answered the same to every retry."""
 
 _UNKNOWN = "unknown: "
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class Outcome(Enum):
@@ -90,6 +92,10 @@ class Record(msgspec.Struct, gc=False):
     """The problem's code, "posted", or why there is no answer."""
     replayed: bool = False
     answer: Answer | None = None
+    number: int = 0
+    """Its number in a durable history."""
+    tokens: str = ""
+    """The read tokens that came with the answer."""
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
@@ -98,6 +104,32 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     account: str
     version: int
     balance: str
+
+
+class Notes(Protocol):
+    """Where a settler writes down what it sends and what comes back."""
+
+    def open_request(self) -> int:
+        """Number a new try-until-definite."""
+
+    def sending(self, request: int, payment: Payment) -> Record:
+        """Open the record of an attempt."""
+
+    async def kept(self) -> None:
+        """Return when the records opened so far are safe: only then may their bytes be sent."""
+
+    def answered(
+        self,
+        record: Record,
+        answer: Answer,
+        replayed: bool,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        url: str = "",
+    ) -> None:
+        """Close a record with the answer that came."""
+
+    def lost(self, record: Record, reason: str) -> None:
+        """Close a record whose answer never came."""
 
 
 class History:
@@ -122,7 +154,17 @@ class History:
         self.records.append(record)
         return record
 
-    def answered(self, record: Record, answer: Answer, replayed: bool) -> None:
+    async def kept(self) -> None:
+        """Return at once: this history lives and dies with the run."""
+
+    def answered(
+        self,
+        record: Record,
+        answer: Answer,
+        replayed: bool,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        url: str = "",
+    ) -> None:
         """Close a record with the answer that came."""
         record.done_at = time.perf_counter()
         record.outcome, record.code = classify(answer)
@@ -132,13 +174,13 @@ class History:
             # Equal answers to one key share one object: a history of replays stays small.
             known = self._answers.setdefault(record.payment.key, answer)
             record.answer = known if known == answer else answer
-        self.counts[_label(record)] += 1
+        self.counts[label(record)] += 1
 
     def lost(self, record: Record, reason: str) -> None:
         """Close a record whose answer never came."""
         record.done_at = time.perf_counter()
         record.code = reason
-        self.counts[_label(record)] += 1
+        self.counts[label(record)] += 1
 
     def served(self, read: Read) -> None:
         """Remember a balance that a read returned."""
@@ -169,7 +211,8 @@ def classify(answer: Answer) -> tuple[Outcome, str]:
     return Outcome.INVALID, code
 
 
-def _label(record: Record) -> str:
+def label(record: Record) -> str:
+    """Say in a few words what an attempt came to."""
     if record.outcome is Outcome.UNKNOWN:
         return f"{_UNKNOWN}{record.code}"
     return f"{record.code}, replayed" if record.replayed else record.code

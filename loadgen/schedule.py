@@ -46,6 +46,17 @@ class Kind(StrEnum):
     BATCH = "batch"
     """All in one request."""
     READ = "read"
+    ZIPF = "popular account"
+    RING = "ring"
+    """Payments of the same accounts in every order, at once."""
+    HUNT = "overdraft hunt"
+    """At once, of an account that cannot pay all of them."""
+    STORM = "retry storm"
+    """Copies at once, each given up or cancelled after its own impatience."""
+    SESSION = "session"
+    """Payments of one account, each followed by reads that must show it."""
+    IMPORT = "import"
+    """One batch, and at the same time the same in another order."""
 
 
 class ImpossibleMix(Exception):
@@ -85,6 +96,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Seconds after which the first attempt is given up by the client."""
     account: str = ""
     """The account a read asks for."""
+    impatience: tuple[float, ...] = ()
+    """For each payment, seconds after which its first attempt is cancelled or given up."""
 
 
 class Schedule:

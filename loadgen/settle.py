@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from loadgen import wire
-from loadgen.client import AnswerLost, Client, Reply
-from loadgen.history import Answer, History, Outcome, Payment, Record
+from loadgen.client import AnswerLost, Carrier, Reply
+from loadgen.history import Answer, Notes, Outcome, Payment, Record
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
@@ -43,31 +43,40 @@ class Pause:
 class Settler:
     """Settles payments and reads against one client, writing the history as it goes."""
 
-    def __init__(self, client: Client, history: History, deadline: Deadline) -> None:
+    def __init__(self, client: Carrier, history: Notes, deadline: Deadline) -> None:
         self._client = client
         self._history = history
         self._deadline = deadline
 
-    async def payment(self, payment: Payment, give_up: float | None = None) -> Record | None:
+    async def payment(
+        self, payment: Payment, give_up: float | None = None, cancel: float | None = None
+    ) -> Record | None:
         """Give the record of the definite answer; None when it was abandoned.
 
-        `give_up`: the first attempt hangs up after so many seconds.
+        `give_up`: the first attempt hangs up when nothing comes for so many seconds; `cancel`: it
+        is cancelled after so many, whatever it is doing.
         """
         request = self._history.open_request()
         pause = Pause(self._deadline(time.perf_counter()))
         while True:
             record = self._history.sending(request, payment)
+            await self._history.kept()
             retry_after = None
             try:
-                reply = await self._client.post_payment(payment, give_up)
+                async with asyncio.timeout(cancel):
+                    reply = await self._client.post_payment(payment, give_up)
             except AnswerLost as error:
                 self._history.lost(record, str(error))
+            except TimeoutError:
+                self._history.lost(record, "cancelled")
             else:
-                self._history.answered(record, reply.answer, reply.replayed)
+                self._history.answered(
+                    record, reply.answer, reply.replayed, reply.headers, reply.url
+                )
                 retry_after = reply.retry_after
             if record.outcome is not Outcome.UNKNOWN:
                 return record
-            give_up = None
+            give_up = cancel = None
             try:
                 await pause.wait(retry_after)
             except Abandoned:
@@ -79,6 +88,7 @@ class Settler:
         pause = Pause(self._deadline(time.perf_counter()))
         while True:
             records = [self._history.sending(request, payment) for request, payment in waiting]
+            await self._history.kept()
             try:
                 reply = await self._client.post(
                     "payments/batch", _batch_body([payment for _, payment in waiting])
@@ -104,7 +114,7 @@ class Settler:
         """Give each item of a batch its own answer; a refused batch refuses each."""
         if reply.answer.status != 200:
             for record in records:
-                self._history.answered(record, reply.answer, replayed=False)
+                self._history.answered(record, reply.answer, replayed=False, url=reply.url)
             return
         try:
             results = wire.decode_batch(reply.answer.body).results
@@ -116,7 +126,7 @@ class Settler:
             return
         for record, result in zip(records, results, strict=True):
             answer = Answer(result.status, bytes(result.body))
-            self._history.answered(record, answer, result.replayed)
+            self._history.answered(record, answer, result.replayed, url=reply.url)
 
     async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """Read until the answer is other than trouble; raises Abandoned."""

@@ -112,6 +112,13 @@ CATALOGUE: tuple[Definition, ...] = (
         "The key needs the scope {scope}, for this ledger.",
         "Use a key with this scope that is not bound to other ledgers.",
     ),
+    _http(
+        "too_many_requests", "busy", 429,
+        "This API key has more payments waiting than its share.",
+        "Nothing was done. Send fewer at a time; retry with the same key.",
+        "Wait for Retry-After, then retry with the same key.",
+        retry_after=1,
+    ),
     # How it is asked.
     _http(
         "unsupported_media_type", "invalid", 415,
@@ -282,12 +289,25 @@ CATALOGUE: tuple[Definition, ...] = (
         "No ledger has this name.",
         "Create it with POST /v1/ledgers or ledger.create_ledger.",
     ),
+    _http(
+        "history_changed", "invalid", 412,
+        "The token belongs to another history of the database.",
+        "The token's epoch is {epoch}, the database's is {current_epoch}.",
+        "The database was restarted, restored or failed over: read without the token, and look"
+        " whether the payment is there.",
+    ),
     _sql(
         "LG302", "unknown_account", "invalid", 422,
         "There is no such account in this ledger.",
         "The ledger has no account {account}.",
         "Create the account, then retry with the same key.",
         read_status=404,
+    ),
+    _http(
+        "version_not_reached", "invalid", 412,
+        "The account has not reached this version.",
+        "The account is at version {version}, and {min_version} was asked for.",
+        "Send the highest version that was told for this account.",
     ),
     _sql(
         "LG303", "currency_mismatch", "invalid", 400,

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "PAYLEDGER_"
+MOST_WORKERS = 64
 
 _DSN_SHAPE = "a URL like postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+_REDIS_SHAPE = "a URL like redis://:PASSWORD@HOST:PORT/0, rediss://... or unix:///PATH"
+_PERCENT = (
+    "in which special characters of the password are percent-encoded, / as %2F, @ as %40 "
+    "(the value is not shown)"
+)
 
 
 class SettingsError(Exception):
@@ -26,6 +32,10 @@ class Settings:
 
     dsn: str | None = field(default=None, repr=False)
     migrate_dsn: str | None = field(default=None, repr=False)
+    listen_dsn: str | None = field(default=None, repr=False)  # None: dsn
+    read_dsn: str | None = field(default=None, repr=False)  # None: no replica
+    redis_url: str | None = field(default=None, repr=False)  # None: L1 alone
+    workers: int = 1
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any free one
     state_dir: Path = field(default_factory=lambda: Path.cwd() / ".payledger")
@@ -48,7 +58,7 @@ class Settings:
             try:
                 values[name] = read(text)
             except ValueError as exc:
-                shown = "" if read is _dsn else f"={text!r}"  # a DSN holds a password
+                shown = "" if read in _SECRET else f"={text!r}"
                 mistakes.append(f"{variable}{shown}: {exc}")
         if mistakes:
             raise SettingsError("\n".join(mistakes))
@@ -67,10 +77,30 @@ def _dsn(text: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError(
-            f"must be {_DSN_SHAPE}, in which special characters of the password are "
-            "percent-encoded, / as %2F, @ as %40 (the value is not shown)"
-        )
+        raise ValueError(f"must be {_DSN_SHAPE}, {_PERCENT}")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    """A URL that the client will take; what it would choke on must not end up in its messages."""
+    try:
+        url = urlsplit(text)
+        parse_qsl(url.query, strict_parsing=True) if url.query else None
+        sound = text.count("@") == url.netloc.count("@") <= 1 and not url.fragment
+        match url.scheme:
+            case "redis" | "rediss":
+                number = url.path.removeprefix("/")
+                host = url.netloc.rpartition("@")[2]
+                sound = sound and bool(url.hostname) and _is_host(host)
+                sound = sound and (not number or (number.isascii() and number.isdigit()))
+            case "unix":
+                sound = sound and url.path.startswith("/") and not url.hostname
+            case _:
+                sound = False
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(f"must be {_REDIS_SHAPE}, {_PERCENT}")
     return text
 
 
@@ -134,9 +164,15 @@ def _directory(text: str) -> Path:
     return path
 
 
+_SECRET = (_dsn, _redis_url)  # what they read holds a password
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "dsn": _dsn,
     "migrate_dsn": _dsn,
+    "listen_dsn": _dsn,
+    "read_dsn": _dsn,
+    "redis_url": _redis_url,
+    "workers": _whole_number(1, MOST_WORKERS),
     "host": _host,
     "port": _whole_number(0, 65535),
     "state_dir": _path,

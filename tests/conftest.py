@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import scratch
 from support.databases import Database
 from support.payments import Ledger, end_started
-from support.servers import Server, each_server, start_server
+from support.servers import Server, each_server, started_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+
+def pytest_configure() -> None:
+    scratch.use_memory()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[Any], Server]]:
+    """Starts a server when it is first asked for; it runs to the end, as modules take turns."""
+    running: dict[Any, Server] = {}
+    with ExitStack() as stack:
+
+        def get(parameter: Any) -> Server:
+            if parameter not in running:
+                running[parameter] = stack.enter_context(started_server(parameter))
+            return running[parameter]
+
+        yield get
 
 
 @pytest.fixture(scope="session", params=each_server())
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, servers: Callable[[Any], Server]) -> Server:
     """Every server the tests are to run on, with a migrated template database."""
-    yield from start_server(request.param)
+    return servers(request.param)
 
 
 @pytest.fixture
@@ -32,8 +52,8 @@ async def database(server: Server) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 def shared_database(server: Server) -> str:
-    """One database for all tests that keep to a ledger of their own: no copying."""
-    return server.new_database()
+    """For tests that keep to a ledger of their own."""
+    return server.shared_database
 
 
 @pytest.fixture

@@ -99,3 +99,41 @@ create type ledger_private.request as (
 
 comment on type ledger_private.request is
   'A payment read from JSON; problem: what kept it from being read, as {"code", values}.';
+
+create type ledger_private.simple_payment as (
+  item int,
+  idem_key text,
+  from_code text,
+  to_code text,
+  amount numeric,
+  currency text,
+  description text,
+  metadata jsonb
+);
+
+comment on type ledger_private.simple_payment is
+  'A well-formed payment of one posting, effective when posted, in a batch: its item-th.';
+
+create type ledger_private.safe_payment as (
+  item int,
+  payment_id uuid,
+  idem_key text,
+  amount numeric,
+  currency text,
+  description text,
+  metadata jsonb,
+  from_id bigint,
+  from_code text,
+  from_balance numeric,
+  from_held numeric,
+  from_version bigint,
+  to_id bigint,
+  to_code text,
+  to_balance numeric,
+  to_held numeric,
+  to_version bigint
+);
+
+comment on type ledger_private.safe_payment is
+  'A payment that will be accepted in whatever order its batch is posted, with its two accounts as '
+  'they were when the batch had locked them.';

@@ -1,6 +1,6 @@
 -- The form of what enters a column, whoever writes it.
 begin;
-select plan(61);
+select plan(59);
 
 create temporary table casts (domain text, value text, good boolean);
 insert into casts
@@ -38,7 +38,7 @@ select 'currency_code', v, false from unnest(array['', 'usd']) v
 union all
 select 'idempotency_key', v, true from unnest(array['k', repeat('k', 255)]) v
 union all
-select 'idempotency_key', v, false from unnest(array['', 'a b', repeat('k', 256), 'ü']) v
+select 'idempotency_key', v, false from unnest(array['', repeat('k', 256)]) v
 union all
 select 'sha256', v, true from unnest(array['\x' || repeat('00', 32)]) v
 union all

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from service.api.expiring import Expiring
 from service.database.api_keys import parse_token
 from service.errors import Problem
+from service.ledger.poster import Owner
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -38,22 +39,26 @@ class Access:
 
     async def admit(self, request: web.Request, scope: Scope) -> int:
         """The id of the ledger in the path. Raises Problem, in order: 401, 403, 404."""
-        key = await self._authorize(request, scope)
+        return (await self.identify(request, scope)).ledger_id
+
+    async def identify(self, request: web.Request, scope: Scope) -> Owner:
+        """The same, and the id of the API key: who asks, and where."""
+        api_key_id, key = await self._authorize(request, scope)
         ledger_id = await self._find_ledger(request.match_info["ledger"])
         if key.ledger_ids is not None and ledger_id not in key.ledger_ids:
             # An unknown ledger as well: whoever may not see a ledger learns nothing about it.
             raise Problem("forbidden", {"scope": scope})
         if ledger_id is None:
             raise Problem("unknown_ledger")
-        return ledger_id
+        return Owner(ledger_id, api_key_id)
 
     async def admit_everywhere(self, request: web.Request, scope: Scope) -> None:
         """For what concerns no single ledger: a key bound to some will not do."""
-        key = await self._authorize(request, scope)
+        _, key = await self._authorize(request, scope)
         if key.ledger_ids is not None:
             raise Problem("forbidden", {"scope": scope})
 
-    async def _authorize(self, request: web.Request, scope: Scope) -> ApiKey:
+    async def _authorize(self, request: web.Request, scope: Scope) -> tuple[int, ApiKey]:
         given = request.headers.getall("Authorization", ())
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
@@ -66,7 +71,7 @@ class Access:
             raise _unauthorized()
         if scope not in key.scopes:
             raise Problem("forbidden", {"scope": scope})
-        return key
+        return api_key_id, key
 
     async def _find_ledger(self, name: str) -> int | None:
         if not _LEDGER_NAME.fullmatch(name):

@@ -12,7 +12,8 @@ from service.api.cursors import AccountsCursor, EntriesCursor, read_cursor, writ
 from service.api.json_bodies import BODY_LIMIT, read_json, read_struct
 from service.api.parameters import account_code, limit, query
 from service.api.payment_bodies import DIGITS
-from service.api.resources import ACCESS, GATEWAY
+from service.api.resources import ACCESS, BALANCES, GATEWAY
+from service.cache.model import Change
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -43,6 +44,9 @@ async def create_account(request: web.Request) -> web.Response:
         bytes(new.metadata).decode(),
         ledger_id,
     )
+    if account.created:  # somebody may just have been told that there is none
+        new_balance = Change(account.code, 0, account.currency, account.balance, account.held)
+        request.app[BALANCES].heard(ledger_id, [new_balance])
     return answers.rendered(documents.account(account), 201 if account.created else 200)
 
 
@@ -71,14 +75,6 @@ async def get_account(request: web.Request) -> web.Response:
     query(request)
     account = await request.app[GATEWAY].get_account(account_code(request), ledger_id)
     return answers.rendered(documents.account(account))
-
-
-async def get_balance(request: web.Request) -> web.Response:
-    """A balance; its version is the ETag."""
-    ledger_id = await request.app[ACCESS].admit(request, "read")
-    query(request)
-    balance = await request.app[GATEWAY].get_balance(account_code(request), ledger_id)
-    return answers.rendered(documents.balance(balance), headers={"ETag": f'"{balance.version}"'})
 
 
 async def list_entries(request: web.Request) -> web.Response:

@@ -10,6 +10,8 @@ import itertools
 import logging
 import re
 import secrets
+from contextvars import ContextVar
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,23 +22,40 @@ from service.errors import Problem, describe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp.typedefs import Middleware
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Counted = Callable[[web.Request, int, float], None]
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 
+_current_id: ContextVar[str] = ContextVar("request_id")
+
 _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
 
-@web.middleware
-async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every request an id, and every exception an answer."""
+def boundary(counted: Counted) -> Middleware:
+    """Gives every request an id, and every exception an answer; tells `counted` of each."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began_at = perf_counter()
+        response = await _answer(request, handler)
+        counted(request, response.status, began_at)
+        return response
+
+    return middleware
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = request.headers.get(REQUEST_ID, "")
     if not _REQUEST_ID_FORM.fullmatch(request_id):
         request_id = _new_request_id()
+    _current_id.set(request_id)
     try:
         response = await handler(request)
     except Problem as exc:
@@ -47,8 +66,14 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
         response = _defect(exc, request_id)
-    response.headers[REQUEST_ID] = request_id
+    if not response.prepared:
+        response.headers[REQUEST_ID] = request_id
     return response
+
+
+def current_id() -> str:
+    """The id of the request, for an answer that begins to go out before its handler has ended."""
+    return _current_id.get()
 
 
 def _new_request_id() -> str:

@@ -9,7 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from service.ledger.gateway import Account, Balance, Entry, Ledger
+    from service.cache.model import CachedBalance
+    from service.ledger.gateway import Account, Entry, Ledger
 
 
 def ledger(ledger: Ledger) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def account(account: Account) -> dict[str, Any]:
     }
 
 
-def balance(balance: Balance) -> dict[str, Any]:
+def balance(balance: CachedBalance) -> dict[str, Any]:
     """A balance as of a version."""
     return {
         "account": balance.code,
@@ -51,7 +52,7 @@ def balance(balance: Balance) -> dict[str, Any]:
         "version": balance.version,
         "balance": balance.balance,
         "held": balance.held,
-        "available": balance.available,
+        "available": str(int(balance.balance) - int(balance.held)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.api import answers
-from service.api.resources import READINESS
+from service.api.resources import READINESS, STATUS
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -18,8 +18,8 @@ async def livez(_request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """200 when payments can be posted; otherwise 503, and why."""
-    checks = await request.app[READINESS].get(None)
-    ready = all(check.ok for check in checks)
+    checks = [*await request.app[READINESS].get(None), *request.app[STATUS].checks()]
+    ready = all(check.ok for check in checks if check.needed)
     document = {
         "status": "ready" if ready else "not_ready",
         "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},

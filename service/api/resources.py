@@ -5,12 +5,20 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.api.access import Access
+from service.api.counting import Requests
 from service.api.expiring import Expiring
+from service.cache.balances import BalanceCache
 from service.ledger.gateway import Gateway
 from service.ledger.poster import Poster
 from service.ledger.readiness import Check
+from service.metrics.instruments import Metrics
+from service.relay.status import Status
 
 ACCESS = web.AppKey("access", Access)
+BALANCES = web.AppKey("balances", BalanceCache)
 GATEWAY = web.AppKey("gateway", Gateway)
+METRICS = web.AppKey("metrics", Metrics)
 POSTER = web.AppKey("poster", Poster)
 READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)
+REQUESTS = web.AppKey("requests", Requests)
+STATUS = web.AppKey("status", Status)

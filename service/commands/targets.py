@@ -30,6 +30,8 @@ class Running:
     embedded: bool
     postgres_port: int | None  # of the embedded one
     dev_key_file: str
+    workers: int = 1
+    redis_url: str | None = None  # of the second cache layer
 
     def write(self, state: StateDir) -> None:
         """Publishes it: from now on the stack is ready."""

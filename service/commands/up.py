@@ -1,9 +1,11 @@
-"""`up`, `serve` and `stop`: the service, with or without a PostgreSQL of its own."""
+"""`up`, `serve` and `stop`: the service, with or without servers of its own."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import dataclasses
+import logging
 import os
 import shlex
 import signal
@@ -15,40 +17,44 @@ from typing import TYPE_CHECKING, NoReturn
 
 from service.commands.install import migrate_or_fail, summary
 from service.commands.listening import ListenError, listen, url_of
+from service.commands.supervisor import Supervisor
 from service.commands.targets import DEV_KEY_FILE, RUNNING_FILE, Running, find_running
 from service.commands.terminal import CommandError, say, warn
 from service.database import api_keys
 from service.database.connections import DatabaseError
 from service.database.sessions import session
-from service.embedded import EmbeddedError, EmbeddedPostgres
+from service.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey, valkey
 from service.embedded.processes import is_alive, stop_leftover
 from service.embedded.statedir import StateDir
+from service.logs import set_up_logging
+from service.settings import MOST_WORKERS, PREFIX
 
 if TYPE_CHECKING:
-    import argparse
-    import socket
-    from collections.abc import Callable
-
     from service.commands.terminal import Commands
     from service.settings import Settings
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # besides Ctrl-C
 STOP_SECONDS = 120.0  # for what is in flight and PostgreSQL's last checkpoint
-SHUTDOWN_MARGIN_SECONDS = 2.0  # a request that ends at its deadline still gets its answer
+VALKEY_PAUSE_SECONDS = 5.0  # between two attempts to start one that does not stay
+
+logger = logging.getLogger(__name__)
 
 
 def add_commands(commands: Commands) -> None:
     """Adds `up`, `serve` and `stop` to the parser."""
     parser = commands.add_parser("up", help="run everything, on an embedded PostgreSQL by default")
+    _add_workers(parser)
     parser.set_defaults(run=run_up)
     parser = commands.add_parser("serve", help="run the service alone, on PAYLEDGER_DSN")
+    _add_workers(parser)
     parser.set_defaults(run=run_serve)
     parser = commands.add_parser("stop", help="stop a running `up` and wait for its end")
     parser.set_defaults(run=run_stop)
 
 
-def run_up(settings: Settings, _options: argparse.Namespace) -> int:
-    """Database, migrations, development key, service; a signal ends all of it in order."""
+def run_up(settings: Settings, options: argparse.Namespace) -> int:
+    """Servers, migrations, development key, service; a signal ends all of it in order."""
+    settings = _with_workers(settings, options)
     if settings.migrate_dsn and not settings.dsn:
         raise CommandError(
             "PAYLEDGER_MIGRATE_DSN is set, but PAYLEDGER_DSN is not: set both, or neither for the "
@@ -69,13 +75,22 @@ def run_up(settings: Settings, _options: argparse.Namespace) -> int:
         raise CommandError(str(exc)) from exc
 
 
-def run_serve(settings: Settings, _options: argparse.Namespace) -> int:
+def run_serve(settings: Settings, options: argparse.Namespace) -> int:
     """The service alone; the database must have been migrated."""
+    settings = _with_workers(settings, options)
     if settings.dsn is None:
         raise CommandError("set PAYLEDGER_DSN to the DSN of the service's login")
     try:
         with listen(settings.host, settings.port) as listener:
-            _serve(settings, listener, lambda: say(f"payledger serves {url_of(listener)}"))
+            url = url_of(listener)
+            set_up_logging(settings)
+
+            def ready() -> None:
+                if settings.redis_url is None:
+                    warn("PAYLEDGER_REDIS_URL is not set: the first cache layer is the only one")
+                say(f"payledger serves {url}")
+
+            Supervisor(settings, listener, _environment(settings)).run(ready)
     except ListenError as exc:
         raise CommandError(str(exc)) from exc
     except DatabaseError as exc:
@@ -84,12 +99,16 @@ def run_serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def run_stop(settings: Settings, _options: argparse.Namespace) -> int:
-    """Ends a running `up`, and the server that a killed one may have left."""
+    """Ends a running `up`, and the servers that a killed one may have left."""
     state = StateDir(settings.state_dir)
     try:
         if (pid := state.holder()) is None:
-            stopped = stop_leftover(state.data_dir)
-            say("a leftover PostgreSQL is stopped" if stopped else "nothing was running")
+            if cache := valkey.stop_leftover(valkey.leftover_of(state.path)):
+                say("a leftover Valkey is stopped")
+            if database := stop_leftover(state.data_dir):
+                say("a leftover PostgreSQL is stopped")
+            if not cache and not database:
+                say("nothing was running")
             return 0
         with suppress(ProcessLookupError):  # it may have ended by itself just now
             os.kill(pid, signal.SIGTERM)
@@ -122,6 +141,7 @@ def _up(settings: Settings) -> int:
         running_file.unlink(missing_ok=True)  # of one that was killed
         stack.callback(running_file.unlink, missing_ok=True)
 
+        cache = _open_cache(settings, state, stack)
         _prepare(settings, state, database)
         host, port = listener.getsockname()[:2]
         running = Running(
@@ -134,14 +154,26 @@ def _up(settings: Settings) -> int:
             embedded=database.cluster is not None,
             postgres_port=database.cluster.port if database.cluster else None,
             dev_key_file=str(state.path / DEV_KEY_FILE),
+            workers=settings.workers,
+            redis_url=settings.redis_url or (cache.server.url if cache else None),
         )
 
         def ready() -> None:
             running.write(state)
             say(_welcome(running, settings, database.cluster))
 
-        service = dataclasses.replace(settings, dsn=database.dsn, migrate_dsn=database.migrate_dsn)
-        if _serve(service, listener, ready, database.cluster):
+        def tend() -> bool:
+            if cache is not None:
+                cache.tend()
+            return database.cluster is None or database.cluster.runs
+
+        set_up_logging(settings)
+        supervisor = Supervisor(
+            settings,
+            listener,
+            _environment(settings, DSN=database.dsn, REDIS_URL=running.redis_url or ""),
+        )
+        if supervisor.run(ready, tend):
             return 0
     raise CommandError(
         f"PostgreSQL has died, see {_short(state.log)}; `payledger up` recovers all that was "
@@ -191,34 +223,60 @@ async def _keep_dev_key(state: StateDir, database: Database) -> None:
     state.write(DEV_KEY_FILE, token + "\n")
 
 
-def _serve(
-    settings: Settings,
-    listener: socket.socket,
-    on_ready: Callable[[], None],
-    cluster: EmbeddedPostgres | None = None,
-) -> bool:
-    """False when the embedded server died under it."""
-    # Here, because aiohttp takes longer to import than the other commands to run.
-    from service.api.logs import set_up_logging
-    from service.app import create_app
-    from service.server import serve
+class _Cache:
+    """The embedded Valkey, started again when it has died: payments go on without it."""
 
-    set_up_logging(settings)
+    def __init__(self, server: EmbeddedValkey) -> None:
+        self.server = server
+        self._starts_at = 0.0
 
-    async def died() -> None:
-        while cluster is not None and cluster.runs:  # noqa: ASYNC110 - nothing tells us
-            await asyncio.sleep(0.5)
+    def tend(self) -> None:
+        """Has it run again, if it can be."""
+        if self.server.runs or time.monotonic() < self._starts_at:
+            return
+        logger.error("Valkey has died", extra={"log": "valkey.log"})
+        self._starts_at = time.monotonic() + VALKEY_PAUSE_SECONDS
+        with suppress(EmbeddedError):
+            self.server.start()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(
-            serve(
-                create_app(settings),
-                listener,
-                shutdown_seconds=settings.deadline_seconds + SHUTDOWN_MARGIN_SECONDS,
-                on_ready=on_ready,
-                lost=died if cluster is not None else None,
-            )
-        )
+
+def _open_cache(settings: Settings, state: StateDir, stack: ExitStack) -> _Cache | None:
+    """Our own Valkey, started, unless there is one in the environment; None: L1 alone."""
+    if settings.redis_url is not None:
+        return None
+    try:
+        server = EmbeddedValkey(state)
+        stack.callback(server.stop)
+        server.start()
+    except EmbeddedError as exc:
+        warn(f"the service runs on its first cache layer alone: {exc}")
+        return None
+    return _Cache(server)
+
+
+def _environment(settings: Settings, **replaced: str) -> dict[str, str]:
+    """What workers read their settings from: ours, with what the command line and we decided."""
+    decided = {"WORKERS": str(settings.workers), "STATE_DIR": str(settings.state_dir), **replaced}
+    return {**os.environ, **{PREFIX + name: value for name, value in decided.items()}}
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="how many processes serve on the one port (default: PAYLEDGER_WORKERS, or 1)",
+    )
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
+def _with_workers(settings: Settings, options: argparse.Namespace) -> Settings:
+    return dataclasses.replace(settings, workers=options.workers or settings.workers)
 
 
 def _welcome(running: Running, settings: Settings, cluster: EmbeddedPostgres | None) -> str:
@@ -243,14 +301,6 @@ def _welcome(running: Running, settings: Settings, cluster: EmbeddedPostgres | N
 
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

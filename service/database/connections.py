@@ -56,13 +56,14 @@ async def create_pool(
     (SET, LISTEN, advisory session locks, temporary tables): none is cleared between two uses,
     which saves a round trip each. An open transaction is rolled back all the same.
 
-    `primary` False: it leads to a replica, which has no epoch of its own to tell.
+    `primary` False: it leads to a replica, which has no epoch of its own to tell. None is made now:
+    nothing rests on a replica.
     """
     try:
         return await asyncpg.create_pool(
             dsn,
             min_size=0,
-            init_size=1,
+            init_size=1 if primary else 0,
             max_size=size,
             timeout=CONNECT_SECONDS,
             command_timeout=command_seconds,
@@ -95,6 +96,10 @@ def is_infrastructure(exc: BaseException, connection: Connection | None = None) 
             return sqlstate in RETRYABLE_SQLSTATES or sqlstate.startswith("08")
         case asyncpg.InterfaceError():
             return connection is not None and _is_closed(connection)
+        case asyncpg.InternalClientError():
+            # The server said between two calls that it ends this connection. asyncpg refuses to
+            # use it from then on, and finds it closed only when the line's end arrives.
+            return True
         case asyncpg.TargetServerAttributeNotMatched():
             return True  # target_session_attrs: in a failover no server is the primary
         case _:

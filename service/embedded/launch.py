@@ -1,18 +1,12 @@
 """Starts the server under its watchdog, waits until it answers, stops it."""
 
-import contextlib
-import os
 import random
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from service.embedded import watchdog
 from service.embedded.create import environment
 from service.embedded.errors import EmbeddedError
 from service.embedded.identity import Identity
@@ -24,11 +18,9 @@ from service.embedded.processes import (
     kill_server,
     stop_leftover,
 )
-
-StopMode = Literal["smart", "fast", "immediate"]
+from service.embedded.watched import StopMode, Watched
 
 START_SECONDS = 300.0  # crash recovery takes its time; a server that died is noticed at once
-LOG_LINES_TOLD = 30
 
 
 @dataclass(frozen=True)
@@ -44,36 +36,25 @@ class Launch:
 
 
 class Server:
-    """A running server and the watchdog that is its parent."""
+    """A running PostgreSQL."""
 
     def __init__(self, launch: Launch, log_fd: int) -> None:
         self.launch = launch
-        self._log_start = os.fstat(log_fd).st_size
-        identity = launch.identity
-        command = [
-            launch.bin_dir / "postgres",
-            "-D",
-            launch.data_dir,
-            *_option("port", str(launch.port)),
-            *_option("listen_addresses", "127.0.0.1"),
-            *_option("unix_socket_directories", str(launch.socket_dir)),
-        ]
-        uid_and_gid = [-1 if number is None else number for number in (identity.uid, identity.gid)]
-        self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", watchdog.__file__]
-            + [str(argument) for argument in [os.getpid(), *uid_and_gid, *command]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log_fd,
-            cwd="/",
+        self._watched = Watched(
+            [
+                launch.bin_dir / "postgres",
+                "-D",
+                launch.data_dir,
+                *_option("port", str(launch.port)),
+                *_option("listen_addresses", "127.0.0.1"),
+                *_option("unix_socket_directories", str(launch.socket_dir)),
+            ],
+            identity=launch.identity,
             env=environment(launch.bin_dir),
-            start_new_session=True,  # Ctrl-C is for us: the server stops when we have finished
+            log=launch.log,
+            log_fd=log_fd,
         )
-        assert self._watchdog.stdin is not None  # noqa: S101 - for mypy
-        assert self._watchdog.stdout is not None  # noqa: S101 - for mypy
-        self._requests = self._watchdog.stdin
-        with self._watchdog.stdout as answer:
-            self.pid = int(answer.readline() or 0)  # 0: it failed, as _watchdog.poll() will show
+        self.pid = self._watched.pid
 
     @property
     def runs(self) -> bool:
@@ -84,23 +65,21 @@ class Server:
         """Return when the server takes connections; EmbeddedError with its log when it can't."""
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
-            if self._watchdog.poll() is not None:
-                self._requests.close()
-                raise EmbeddedError(f"PostgreSQL did not start.\n{self.log_tail()}")
+            if self._watched.ended:
+                self._watched.wait()
+                raise EmbeddedError(f"PostgreSQL did not start.\n{self._watched.log_tail()}")
             if time.monotonic() > deadline:
                 self.stop("immediate")
                 raise EmbeddedError(
-                    f"PostgreSQL was not ready after {START_SECONDS:.0f} s.\n{self.log_tail()}"
+                    f"PostgreSQL was not ready after {START_SECONDS:.0f} s.\n"
+                    f"{self._watched.log_tail()}"
                 )
             time.sleep(SHORT_WAIT)
 
     def stop(self, mode: StopMode) -> None:
         """Shut down and wait for it. The watchdog gets harsher when the server takes too long."""
-        if not self._requests.closed:
-            # no reader: the watchdog was killed, and the kernel has told the server to stop
-            with contextlib.suppress(BrokenPipeError):
-                self._requests.write(f"{mode}\n".encode())
-                self._requests.flush()
+        if not self._watched.closed:
+            self._watched.ask(mode)
             self._wait_gone()
 
     def kill(self) -> None:
@@ -110,18 +89,9 @@ class Server:
         self._wait_gone()
 
     def _wait_gone(self) -> None:
-        self._watchdog.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self._requests.close()
+        self._watched.wait()
         if self.runs:  # the watchdog was killed; the server has been told to stop
             stop_leftover(self.launch.data_dir)
-
-    def log_tail(self) -> str:
-        """What the server has said since this start, at most the last lines of it."""
-        with self.launch.log.open(errors="replace") as log:
-            log.seek(self._log_start)
-            lines = log.read().splitlines()[-LOG_LINES_TOLD:]
-        return "\n".join([f"Its log, {self.launch.log}, ends:", *lines])
 
     def _is_ready(self) -> bool:
         """Whether postmaster.pid, which the server keeps for pg_ctl, says so."""

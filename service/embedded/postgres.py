@@ -14,10 +14,11 @@ from service.embedded.config import default_settings, render
 from service.embedded.elsewhere import reachable_binaries
 from service.embedded.errors import EmbeddedError
 from service.embedded.identity import Identity
-from service.embedded.launch import Launch, Server, StopMode, pick_port, port_is_free
+from service.embedded.launch import Launch, Server, pick_port, port_is_free
 from service.embedded.processes import stop_leftover
 from service.embedded.psql import find_psql, run_psql
 from service.embedded.statedir import StateDir
+from service.embedded.watched import StopMode
 
 log = logging.getLogger("payledger.embedded")
 
@@ -215,7 +216,7 @@ class EmbeddedPostgres:
             port = self._choose_port()
             socket_dir = self.state.make_socket_dir(identity)
             launch = Launch(identity, bin_dir, self.data_dir, port, socket_dir, self.state.log)
-            log_fd = self.state.open_log()
+            log_fd = self.state.open_log(self.state.log.name)
             try:
                 self._server = Server(launch, log_fd)
             finally:

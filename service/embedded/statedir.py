@@ -1,7 +1,8 @@
 """The state directory: lock, passwords, port, log, and the way to the server's data.
 
-    STATE_DIR/                 lock, port, postgres.log, passwords/USER     the caller's
+    STATE_DIR/                 lock, port, *.log, passwords/USER            the caller's
     STATE_DIR/postgres/data/   the cluster                                  the server's user's
+    STATE_DIR/valkey/          the cache server's socket                    the caller's
 
 When the server's user can't reach STATE_DIR (root's home, say), `postgres` is a link to a
 directory that it can reach. No directory that others made gets another mode.
@@ -147,13 +148,21 @@ class StateDir:
             )
         return password
 
-    def open_log(self) -> int:
-        """A descriptor to append to the server's log; a big log is put aside first."""
-        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        fd = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._give_to_owner(self.log)
+    def open_log(self, name: str) -> int:
+        """A descriptor to append to a server's log; a big log is put aside first."""
+        file = self.path / name
+        if file.exists() and file.stat().st_size > MAX_LOG_BYTES:
+            file.replace(file.with_suffix(".log.1"))
+        fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._give_to_owner(file)
         return fd
+
+    def make_private_dir(self, name: str) -> Path:
+        """A directory that only we can enter."""
+        made = self.path / name
+        made.mkdir(mode=0o700, exist_ok=True)
+        self._give_to_owner(made)
+        return made
 
     def _give_to_owner(self, path: Path) -> None:
         """What root makes in a normal user's directory is that user's."""
@@ -206,31 +215,38 @@ class StateDir:
             )
 
     def make_socket_dir(self, identity: Identity) -> Path:
-        """A directory for the unix socket: short, private, used again by the next start."""
+        """A directory for PostgreSQL's socket: its own, if that path is short and plain."""
         here = str(self.server_dir)
         if len(os.fsencode(here)) <= LONGEST_SOCKET_DIR and re.fullmatch(r"[\w./-]+", here):
             return self.server_dir
-        before = self.read("socket_dir")
+        return self.make_short_dir("postgres", identity)
+
+    def make_short_dir(self, server: str, identity: Identity) -> Path:
+        """A private directory with a short path, used again by the server's next start."""
+        before = self.read(f"{server}_socket_dir")
         if before and _is_private(Path(before), identity):
             return Path(before)
         made = Path(tempfile.mkdtemp(prefix="payledger-", dir="/tmp"))
         identity.own(made)
-        self.write("socket_dir", f"{made}\n")
+        self.write(f"{server}_socket_dir", f"{made}\n")
         return made
 
-    def drop_socket_dir(self) -> None:
+    def drop_socket_dir(self, server: str = "postgres") -> None:
         """Leave no empty directory in /tmp."""
-        if made := self.read("socket_dir"):
+        if made := self.read(f"{server}_socket_dir"):
             shutil.rmtree(made, ignore_errors=True)
-            self.remove("socket_dir")
+            self.remove(f"{server}_socket_dir")
 
     def remove_data(self) -> None:
         """Delete the cluster, wherever it is, and what only made sense with it."""
-        self.drop_socket_dir()
+        for server in ("postgres", "valkey"):
+            self.drop_socket_dir(server)
+            for log_file in (f"{server}.log", f"{server}.log.1"):
+                self.remove(log_file)
         shutil.rmtree(self.server_dir, ignore_errors=True)
-        for name in ("passwords", "postgres"):
+        for name in ("passwords", "postgres", "valkey"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("postgres", "port", "prepared", "postgres.log", "postgres.log.1"):
+        for name in ("postgres", "port", "prepared"):
             self.remove(name)
 
 

@@ -21,9 +21,11 @@ logger = logging.getLogger(__name__)
 _BALANCE = (
     "select code, currency, version, balance::text, held::text from ledger.get_balance($1, $2)"
 )
+# Once it was promoted it is no replica any more: what it has then may be nobody else's.
+_REPLICA_BALANCE = f"{_BALANCE} where pg_is_in_recovery()"
 
 # The primary is as near: a replica that lets one wait has no use.
-_REPLICA_SECONDS = 0.5
+REPLICA_SECONDS = 0.5
 
 
 class VersionedBalance(NamedTuple):
@@ -76,8 +78,9 @@ class PrimaryBalances:
 class ReplicaBalances:
     """A replica's word, where it is known to be new enough."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, seconds: float = REPLICA_SECONDS) -> None:
         self._pool = pool
+        self._seconds = seconds
 
     async def read(
         self, code: str, ledger_id: int, *, epoch: str, generation: str
@@ -90,14 +93,14 @@ class ReplicaBalances:
         None: that is not so, or it has no such account (yet), or it cannot be asked.
         """
         try:
-            async with asyncio.timeout(_REPLICA_SECONDS), self._pool.acquire() as connection:
+            async with asyncio.timeout(self._seconds), self._pool.acquire() as connection:
                 # Apart, and before the row: what was replayed between the two is then in the row.
                 position = await connection.fetchrow(
-                    "select generation, lsn from ledger.replica_position()"
+                    "select lsn from ledger.replica_position() where generation = $1", generation
                 )
-                if position is None or position["generation"] != generation:
+                if position is None or position["lsn"] is None:
                     return None
-                row = await connection.fetchrow(_BALANCE, code, ledger_id)
+                row = await connection.fetchrow(_REPLICA_BALANCE, code, ledger_id)
         except NO_CONNECTION as exc:
             logger.debug("no answer from the replica", extra={"cause": type(exc).__name__})
             return None

@@ -1,6 +1,7 @@
 """One method per SQL function, of the same name. What is decided is decided there.
 
-Amounts and documents travel as text: nothing is parsed on its way that only passes through.
+Amounts and documents travel as text, answers of payments as bytes: nothing is parsed on its way
+that only passes through.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from service.ledger.carrier import Carrier
+from service.metrics.instruments import LATENCY_BUCKETS, Family
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
     import asyncpg
+
+    from service.metrics.instruments import Metrics
 
 Json = str  # a JSON document as text
 
@@ -24,14 +28,47 @@ code, currency, type, status, balance::text, held::text, available::text, versio
 min_balance::text, max_balance::text, metadata::text, created_at"""
 
 
-class PaymentResult(NamedTuple):
-    """ledger.payment_result. `body` of a posted payment is the answer's very bytes, as text."""
+POOL_WAITS = Family(
+    "histogram",
+    "payledger_pool_wait_seconds",
+    "Time a call waits for a connection of its pool.",
+    ("pool",),
+    LATENCY_BUCKETS,
+)
 
-    outcome: str  # posted, rejected, invalid, conflict, busy; or unknown, see _undoubted
+
+_RESULT_COLUMNS = "outcome, code, replayed, payment_id::text, convert_to(body::text, 'UTF8')"
+
+# The call takes an argument from the subquery, so it is made after the timeout has been set.
+_POST_PAYMENTS = f"""\
+select {_RESULT_COLUMNS}
+from
+  (select set_config('lock_timeout', $4, true) is not null as is_set offset 0) as timeout,
+  lateral ledger.post_payments($1, $2, $3 and is_set)
+order by item"""  # noqa: S608 -- constants
+
+
+class PaymentResult(NamedTuple):
+    """ledger.payment_result. `body` of a posted payment is the answer's very bytes.
+
+    `epoch` is of the history that it was read in; empty when the database has none.
+    """
+
+    outcome: str  # posted, rejected, invalid, conflict, busy; the poster adds unknown
     code: str | None
     replayed: bool
     payment_id: str | None
-    body: Json
+    body: bytes
+    epoch: str = ""
+
+
+class PostedEntry(msgspec.Struct, gc=False):
+    """What an entry of a posted payment tells about its account."""
+
+    account: str
+    currency: str
+    version: int
+    balance_after: str
 
 
 class Ledger(NamedTuple):
@@ -61,17 +98,6 @@ class Account(NamedTuple):
     metadata: Json
     created_at: datetime
     created: bool = False
-
-
-class Balance(NamedTuple):
-    """An account's balance as of a version."""
-
-    code: str
-    currency: str
-    version: int
-    balance: str
-    held: str
-    available: str
 
 
 class Entry(NamedTuple):
@@ -107,42 +133,44 @@ class Gateway:
         reads: asyncpg.Pool[asyncpg.Record],
         *,
         deadline_seconds: float,
+        metrics: Metrics,
     ) -> None:
-        self._writing = Carrier(payments, deadline_seconds=deadline_seconds, writes=True)
-        self._reading = Carrier(reads, deadline_seconds=deadline_seconds, writes=False)
-
-    async def post_payment(
-        self,
-        idem_key: str,
-        from_: str,
-        to: str,
-        amount: Decimal | int,
-        currency: str,
-        description: str | None,
-        metadata: Json,
-        ledger_id: int,
-        deadline: float,
-    ) -> PaymentResult:
-        """One posting, effective now. `deadline` is a time of the running loop."""
-        carried = await self._writing.carry(
-            "select outcome, code, replayed, payment_id::text, body::text"
-            " from ledger.post_payment($1, $2, $3, $4, $5, $6, $7, p_ledger_id => $8)",
-            (idem_key, from_, to, amount, currency, description, metadata, ledger_id),
-            deadline,
+        waits = metrics.histogram(POOL_WAITS)
+        self._writing = Carrier(
+            payments,
+            deadline_seconds=deadline_seconds,
+            writes=True,
+            waited=lambda seconds: waits.observe(seconds, ("payments",)),
         )
-        return _undoubted(PaymentResult(*carried.rows[0]), doubtful=carried.doubtful)
+        self._reading = Carrier(
+            reads,
+            deadline_seconds=deadline_seconds,
+            writes=False,
+            waited=lambda seconds: waits.observe(seconds, ("reads",)),
+        )
 
     async def post_payments(
-        self, payments: Json, ledger_id: int, deadline: float
+        self,
+        payments: Json,
+        ledger_id: int,
+        *,
+        wait: bool,
+        lock_timeout_ms: int,
+        last_begin: float,
+        deadline: float,
     ) -> list[PaymentResult]:
-        """Many independent payments; their results in input order."""
-        carried = await self._writing.carry(
-            "select outcome, code, replayed, payment_id::text, body::text"
-            " from ledger.post_payments($1, $2) order by item",
-            (payments, ledger_id),
+        """Many independent payments, in one attempt; their results in input order.
+
+        Raises what Carrier.attempt raises. The lock timeout is set by the statement itself, for
+        its own transaction: no round trip, and nothing stays behind in the session.
+        """
+        carried = await self._writing.attempt(
+            _POST_PAYMENTS,
+            (payments, ledger_id, wait, f"{lock_timeout_ms}ms"),
+            last_begin,
             deadline,
         )
-        return [_undoubted(PaymentResult(*row), doubtful=carried.doubtful) for row in carried.rows]
+        return [_payment_result(row, carried.epoch) for row in carried.rows]
 
     async def create_ledger(
         self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
@@ -215,17 +243,6 @@ class Gateway:
         )
         return [Account(*row) for row in rows]
 
-    async def get_balance(self, code: str, ledger_id: int) -> Balance:
-        """Raises unknown_account."""
-        return Balance(
-            *await self._reading.fetchrow(
-                "select code, currency, version, balance::text, held::text, available::text"
-                " from ledger.get_balance($1, $2)",
-                code,
-                ledger_id,
-            )
-        )
-
     async def list_entries(
         self, code: str, before_version: int | None, limit: int, ledger_id: int
     ) -> list[Entry]:
@@ -250,14 +267,11 @@ class Gateway:
 
     async def find_payment_by_key(self, idem_key: str, ledger_id: int) -> PaymentResult:
         """What a retry with the key would be answered. Raises unknown_idempotency_key."""
-        return PaymentResult(
-            *await self._reading.fetchrow(
-                "select outcome, code, replayed, payment_id::text, body::text"
-                " from ledger.find_payment_by_key($1, $2)",
-                idem_key,
-                ledger_id,
-            )
+        carried = await self._reading.carry(
+            f"select {_RESULT_COLUMNS} from ledger.find_payment_by_key($1, $2)",  # noqa: S608
+            (idem_key, ledger_id),
         )
+        return _payment_result(carried.rows[0], carried.epoch)
 
     async def find_api_key(self, api_key_id: int) -> ApiKey | None:
         """None: there is none, or it was revoked."""
@@ -276,15 +290,21 @@ class Gateway:
         )
 
 
-def _undoubted(result: PaymentResult, *, doubtful: bool) -> PaymentResult:
-    """After a lost attempt only what the key holds is certain.
+def _payment_result(row: asyncpg.Record, epoch: str) -> PaymentResult:
+    outcome, code, replayed, payment_id, body = row
+    return PaymentResult(outcome, code, replayed, payment_id, body, epoch)
 
-    The lost attempt may still wait for a lock, or to begin, and post after all. What was answered
-    under the key (posted, rejected, conflict) it cannot change; `invalid` and `busy` it can.
-    """
-    if doubtful and result.outcome in ("invalid", "busy"):
-        return PaymentResult("unknown", "outcome_unknown", False, None, "{}")
-    return result
+
+class _PostedBody(msgspec.Struct, gc=False):
+    entries: list[PostedEntry]
+
+
+_posted_bodies = msgspec.json.Decoder(_PostedBody)
+
+
+def entries_of(result: PaymentResult) -> list[PostedEntry]:
+    """A posted payment's entries in order: of several of one account, the last is its state."""
+    return _posted_bodies.decode(result.body).entries
 
 
 def values_of(result: PaymentResult) -> dict[str, object]:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ LAST_LINE = re.compile(
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """Where the demo keeps its data: short enough for a socket's path, open to the server."""
-    path = Path(f"/tmp/lgdemo-{os.getpid()}-{time.monotonic_ns()}")
+    path = Path(tempfile.gettempdir(), f"lgdemo-{os.getpid()}-{time.monotonic_ns()}")
     path.mkdir(mode=0o711)
     yield path
     assert list(path.iterdir()) == []

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -103,7 +104,7 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0)
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A directory that the database's user can reach, and that nothing is left working in."""
-    path = Path(f"/tmp/lgreplay-{os.getpid()}")
+    path = Path(tempfile.gettempdir(), f"lgreplay-{os.getpid()}")
     path.mkdir(mode=0o711)
     yield path
     left = processes_of(path)

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from support.processes import heed_signals
 
 from service.embedded import EmbeddedPostgres
 from service.embedded.processes import wait_until
@@ -83,7 +84,7 @@ class Clone:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                preexec_fn=_heed_ctrl_c,
+                preexec_fn=heed_signals,
             )
 
     def environment(self) -> dict[str, str]:
@@ -164,11 +165,6 @@ class Clone:
         cluster.remove_data()
         cluster.state.drop_socket_dir()
         shutil.rmtree(self.path.parent)
-
-
-def _heed_ctrl_c() -> None:
-    """In the child: a test run in a shell's background was told to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")

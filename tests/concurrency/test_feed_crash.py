@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from support.feeds import FeedReader, open_feed, raises
-from support.servers import SETTINGS, Server, each_server, start_server
+from support.servers import SETTINGS, Server, each_server, started_server
 
 from service.embedded import EmbeddedPostgres, create
 
@@ -34,7 +34,7 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that may be killed. What is not flushed by a commit is lost then."""
     if request.param == "container":
         pytest.skip("only an embedded server is killed here")
-    for server in start_server(request.param):
+    with started_server(request.param) as server:
         server.sql("alter system set wal_writer_delay = '10s'")
         server.sql("select pg_reload_conf()")
         yield server

@@ -249,11 +249,14 @@ class Wire:
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._ends_open = asyncio.Event()
+        self._ends_open.set()
         self._server: asyncio.Server | None = None
         self.refusing = False
         self.refused = 0
         self.port = 0
         self.swallowed = 0  # bytes that did not get back
+        self.held_ends = 0  # ends of the server's that did not get back
 
     async def __aenter__(self) -> Wire:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -275,8 +278,13 @@ class Wire:
         """From now on nothing comes back from the server."""
         self._open.clear()
 
+    def hold_ends(self) -> None:
+        """From now on what the server says comes back, but not that it has closed the line."""
+        self._ends_open.clear()
+
     def hear_again(self) -> None:
         self._open.set()
+        self._ends_open.set()
 
     async def was_refused(self) -> bool:
         """Whether a connection was refused yet."""
@@ -313,6 +321,9 @@ class Wire:
                     await self._open.wait()
                 writer.write(data)
                 await writer.drain()
+            if held and not self._ends_open.is_set():
+                self.held_ends += 1
+                await self._ends_open.wait()
         except OSError:
             pass
         finally:

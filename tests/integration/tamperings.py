@@ -27,8 +27,8 @@ TAMPERINGS: dict[str, tuple[str, dict[str, int]]] = {
         {"right_to_write_history ledger.payments": 1},
     ),
     "the right to insert into a table, and so every column": (
-        "grant insert on ledger.ledger_entries to ledger_writer",
-        {"right_to_write_history ledger.ledger_entries": 1},
+        "grant insert on ledger.account_changes to ledger_writer",
+        {"right_to_write_history ledger.account_changes": 1},
     ),
     "the right to choose a xid": (
         "grant insert (xid) on ledger.payments to ledger_writer",

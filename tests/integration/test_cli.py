@@ -9,119 +9,31 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from embedded_support import REPO, gone, soon
+from cli_support import Home, Up, database, new_home, post, postmaster, psql, refuses
+from embedded_support import gone, soon
 
 from service.database.api_keys import parse_token
 from service.embedded import EmbeddedPostgres, find_postgres
 from service.embedded.processes import is_alive
 
-START_SECONDS = 60.0
-
-
-class Home:
-    """A folder, with a space in its path, that `payledger` is run in."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.state = path / ".payledger"
-        self.ups: list[Up] = []
-
-    def environment(self, **variables: str) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if name[:2] != "PG"}
-        clean = {n: v for n, v in clean.items() if not n.startswith("PAYLEDGER_")}
-        port = {"PAYLEDGER_PORT": "0"}
-        return clean | port | {"PYTHONPATH": str(REPO), "LC_ALL": "C"} | variables
-
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """One command, to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "service", *arguments],
-            cwd=self.path,
-            env=self.environment(**variables),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def up(self, **variables: str) -> "Up":
-        """A running `up`, ready."""
-        self.ups.append(Up(self, variables))
-        self.ups[-1].wait_ready()
-        return self.ups[-1]
-
-    def end(self) -> None:
-        for up in self.ups:
-            if up.process.poll() is None:
-                up.process.kill()
-                up.process.wait()
-            up.close()
-        cluster = EmbeddedPostgres(self.state)
-        cluster.remove_data()
-        cluster.state.drop_socket_dir()
-        shutil.rmtree(self.path.parent)
-
-
-class Up:
-    """One process of `payledger up`."""
-
-    def __init__(self, home: Home, variables: dict[str, str]) -> None:
-        self.home = home
-        self.output = home.path / f"up {len(home.ups)} {time.monotonic_ns()}.log"
-        self._file = self.output.open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "up"],
-            cwd=home.path,
-            env=home.environment(**variables),
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-        )
-
-    def wait_ready(self) -> None:
-        def settled() -> bool:
-            return self.process.poll() is not None or "Ctrl-C stops it." in self.said
-
-        assert soon(settled, START_SECONDS), self.said
-        assert self.process.poll() is None, self.said
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text()
-
-    @property
-    def running(self) -> dict[str, Any]:
-        """What it tells other programs."""
-        document: dict[str, Any] = json.loads((self.home.state / "running.json").read_text())
-        return document
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """The exit status after a signal."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        status = self.process.wait(60)
-        self.close()
-        return status
-
-    def close(self) -> None:
-        self._file.close()
-
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    """A folder to start and end `up` in: the cluster is made once, and found again by each test."""
+def lasting_home() -> Iterator[Home]:
+    """The cluster is made once, and found again by each test."""
     with new_home() as made:
         yield made
+
+
+@pytest.fixture
+def home(lasting_home: Home) -> Iterator[Home]:
+    """A folder to start and end `up` in; what a failed test left running fails no other."""
+    yield lasting_home
+    lasting_home.end_ups()
 
 
 @pytest.fixture(scope="module")
@@ -131,58 +43,6 @@ def up() -> Iterator[Up]:
         running = made.up()
         yield running
         assert running.end() == 0
-
-
-@contextmanager
-def new_home() -> Iterator[Home]:
-    root = Path(tempfile.mkdtemp(prefix="payledger-cli-"))
-    root.chmod(0o711)  # the server's user isn't root
-    home = Home(root / "a folder")
-    home.path.mkdir(mode=0o711)
-    try:
-        yield home
-    finally:
-        home.end()
-
-
-def psql(home: Home, sql: str) -> str:
-    done = home.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def postmaster(home: Home) -> int:
-    """The server's process id."""
-    return int((EmbeddedPostgres(home.state).data_dir / "postmaster.pid").read_text().split()[0])
-
-
-async def post(up: Up, path: str, body: object, **headers: str) -> tuple[int, Any]:
-    key = (up.home.state / "dev-key").read_text().strip()
-    async with aiohttp.ClientSession() as client:
-        answer = await client.post(
-            f"{up.running['url']}/v1/ledgers/main/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {key}", **headers},
-        )
-        return answer.status, await answer.json(content_type=None)
-
-
-@contextmanager
-def database(up: Up, name: str) -> Iterator[dict[str, str]]:
-    """Another database of the migrator's; the variables that lead to it."""
-    superuser = EmbeddedPostgres(up.home.state).dsn("postgres")
-    done = up.home.run(
-        "psql", "-qc", f"create database {name} owner payledger_migrator", PAYLEDGER_DSN=superuser
-    )
-    assert done.returncode == 0, done.stderr
-    try:
-        yield {
-            "PAYLEDGER_DSN": up.running["dsn"].removesuffix("payledger") + name,
-            "PAYLEDGER_MIGRATE_DSN": up.running["migrate_dsn"].removesuffix("payledger") + name,
-        }
-    finally:
-        drop = f"drop database {name} with (force)"
-        assert up.home.run("psql", "-qc", drop, PAYLEDGER_DSN=superuser).returncode == 0
 
 
 # -- up ------------------------------------------------------------------------------------------
@@ -280,7 +140,7 @@ def test_up_works_on_a_database_of_ones_own(up: Up, tmp_path: Path) -> None:
         other = own.up(**variables)
         assert other.running["embedded"] is False
         made = sorted(path.name for path in own.state.iterdir())
-        assert made == ["dev-key", "lock", "running.json"]
+        assert made == ["dev-key", "lock", "running.json", "valkey", "valkey.log"]
         body = {"code": "alice", "currency": "USD"}
         assert asyncio.run(post(other, "accounts", body))[0] == 201
         assert own.run("stop").returncode == 0
@@ -371,12 +231,6 @@ async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> Non
     assert (status, answer["entries"][1]["balance_after"]) == (201, "5")
     assert await asyncio.to_thread(up.wait) == 0
     await lock.wait()
-
-
-def refuses(url: str) -> bool:
-    """Whether nobody takes new connections there any more."""
-    probe = ["curl", "--silent", "--max-time", "2", f"{url}/livez"]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 7
 
 
 def test_after_a_kill_postgresql_ends_and_the_next_up_finds_everything(home: Home) -> None:
@@ -579,7 +433,7 @@ def test_a_command_that_does_not_exist_is_a_misuse(tmp_path: Path) -> None:
 
 
 def test_two_ups_that_start_at_once_in_one_folder_leave_one_running(home: Home) -> None:
-    first, second = Up(home, {}), Up(home, {})
+    first, second = Up(home, (), {}), Up(home, (), {})
     home.ups += [first, second]
     assert soon(lambda: {first.process.poll(), second.process.poll()} == {None, 1})
     survivor = first if first.process.poll() is None else second

@@ -73,12 +73,20 @@ def test_no_password_is_written_down_or_has_a_default(services: dict[str, Any]) 
     text = (REPO / "docker-compose.yml").read_text(encoding="utf-8")
     used = _VARIABLE.findall(text)
     assert {name for name, how in used if how == ":?"} == set(PASSWORDS)
-    assert {name for name, how in used if how != ":?"} == {"PAYLEDGER_PORT"}
+    assert {name for name, how in used if how != ":?"} == {
+        "PAYLEDGER_PORT",
+        "PAYLEDGER_REDIS_URL",
+        "PAYLEDGER_WORKERS",
+    }
 
 
 def test_the_logins_have_no_more_than_they_need(services: dict[str, Any]) -> None:
     assert "payledger_service:" in services["service"]["environment"]["PAYLEDGER_DSN"]
-    assert set(services["service"]["environment"]) == {"PAYLEDGER_DSN"}
+    assert set(services["service"]["environment"]) == {
+        "PAYLEDGER_DSN",
+        "PAYLEDGER_REDIS_URL",
+        "PAYLEDGER_WORKERS",
+    }
     assert set(services["migrate"]["environment"]) == {"PAYLEDGER_MIGRATE_DSN"}
 
 

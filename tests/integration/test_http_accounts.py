@@ -165,7 +165,7 @@ async def test_a_balance_tells_its_version(api: Api) -> None:
         "held": "0",
         "available": "100000000000000000000000000000000004",
     }
-    assert answer.headers["ETag"] == '"2"'
+    assert answer.headers["ETag"].startswith('"2-')
 
 
 async def pages(api: Api, path: str, what: str) -> list[list[Any]]:

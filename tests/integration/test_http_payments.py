@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from http_support import fresh_key
+from http_support import fresh_key, serving
 
 if TYPE_CHECKING:
     from http_support import Api
+
+    from service.settings import Settings
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -504,7 +507,7 @@ async def test_a_batch_of_500_is_taken_and_one_of_501_is_not(books: Api) -> None
 
 
 async def test_an_empty_batch_has_no_results(books: Api) -> None:
-    assert (await books.batch([])).json == {"results": []}
+    assert (await books.batch([])).json == {"epoch": None, "results": []}
 
 
 async def test_an_item_that_is_no_payment_is_told_so_and_the_others_are_posted(books: Api) -> None:
@@ -552,3 +555,66 @@ async def test_racing_contents_under_one_key_post_one_of_them(books: Api) -> Non
     refused = {answer.code for answer in answers if answer.status != 201}
     assert (len(posted), refused) == (1, {"key_reused"})
     assert await books.balance("alice") in ("10", "11")
+
+
+# -- retention -------------------------------------------------------------------------------------
+
+
+async def expire_keys(api: Api) -> None:
+    """Make every key of the ledger older than an hour, as only a superuser can, and purge."""
+    table = "alter table ledger.idempotency_keys"
+    async with api.database.transaction():
+        await api.database.execute(f"{table} disable trigger refuse_change")
+        await api.database.execute(
+            """
+            update ledger.idempotency_keys set created_at = created_at - interval '2 hours'
+            where ledger_id = (select ledger_id from ledger.find_ledger($1))
+            """,
+            api.ledger,
+        )
+        await api.database.execute(f"{table} enable always trigger refuse_change")
+    await api.database.execute(
+        "select ledger.purge_idempotency_keys(p_ledger_id => ledger_id)"
+        " from ledger.find_ledger($1)",
+        api.ledger,
+    )
+
+
+@pytest.mark.parametrize("retention", [3600, None])
+async def test_a_key_that_was_purged_posts_anew_and_without_a_retention_none_is(
+    api: Api, settings: Settings, retention: int | None
+) -> None:
+    name = f"{api.ledger}-retention"
+    body = {"name": name, "idempotency_retention_seconds": retention}
+    assert (await api.request("POST", "/v1/ledgers", body=body)).status == 201
+    books = api.on(name)
+    await books.open("bank", min_balance=None)
+    await books.open("alice")
+    payment = {"from": "bank", "to": "alice", "amount": "1", "currency": "USD"}
+    refused = {"from": "alice", "to": "bank", "amount": "2", "currency": "USD"}
+    # By a process that is gone two hours later: each remembers answers for a minute.
+    async with serving(settings) as (url, _):
+        earlier = replace(books, url=url)
+        old = await earlier.pay(payment, "paid")
+        old_refusal = await earlier.pay(refused, "refused")
+    assert (old.status, old_refusal.status) == (201, 422)
+
+    await expire_keys(books)
+    new = await books.pay(payment, "paid")
+    new_refusal = await books.pay(refused, "refused")
+    if retention:
+        assert (new.status, new.replayed) == (201, False)
+        assert new.json["payment_id"] != old.json["payment_id"]
+        assert new_refusal.status == 201  # there is enough by now
+        assert await books.balance("alice") == "0"
+    else:
+        assert (new.identity, new.replayed) == (old.identity, True)
+        assert new_refusal.identity == old_refusal.identity
+        assert await books.balance("alice") == "1"
+
+    # Nothing brings the old answer back: neither a retry, nor a look-up by key.
+    assert (await books.pay(payment, "paid")).identity == new.identity
+    assert (await books.get("/payments?key=paid")).body == new.body
+    assert (await books.pay(refused, "refused")).identity == new_refusal.identity
+    assert (await books.get(f"/payments/{old.json['payment_id']}")).status == 200
+    await books.assert_sound()

@@ -12,7 +12,8 @@ import pytest
 from http_support import Wire, fresh_key, raw, read_answer, serving, until
 from yarl import URL
 
-from service.api.logs import AccessLogger, JsonFormatter, TextFormatter, set_up_logging
+from service.api.logs import AccessLogger
+from service.logs import JsonFormatter, TextFormatter, set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -257,6 +258,22 @@ async def test_a_request_id_of_another_form_is_replaced(api: Api, given: str) ->
     assert given not in made
 
 
+async def logged(lines: list[str], request_id: str) -> dict[str, object]:
+    """The line of a request; it is written after the answer, so it may be yet to come."""
+
+    async def found() -> list[dict[str, object]]:
+        return [line for line in access_lines(lines) if line["request_id"] == request_id]
+
+    line: dict[str, object]
+    (line,) = await until(found, "the request is logged")
+    return line
+
+
+def access_lines(lines: list[str]) -> list[dict[str, object]]:
+    documents = map(json.loads, lines)
+    return [line for line in documents if line["logger"] == "payledger.access"]
+
+
 async def test_a_line_is_logged_for_each_request_without_secrets(
     api: Api, lines: list[str]
 ) -> None:
@@ -266,14 +283,7 @@ async def test_a_line_is_logged_for_each_request_without_secrets(
     await api.pay(body, key)
     await api.get(f"/payments?key={key}", headers=headers)
 
-    def logged() -> list[dict[str, object]]:
-        return [json.loads(line) for line in lines if '"request_id": "this-one"' in line]
-
-    async def is_logged() -> bool:
-        return bool(logged())
-
-    await until(is_logged, "the request is logged")
-    (line,) = logged()
+    line = await logged(lines, "this-one")
     assert line.pop("time")
     assert isinstance(line.pop("duration_ms"), float)
     assert line == {
@@ -292,12 +302,25 @@ async def test_a_line_is_logged_for_each_request_without_secrets(
     assert api.token.split("_", 2)[2] not in everything
 
 
-async def test_requests_are_not_logged_at_info(api: Api, lines: list[str]) -> None:
+async def test_requests_are_not_logged_at_info_unless_they_failed(
+    api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.get("/accounts", headers={"X-Request-Id": "before"})
+    await logged(lines, "before")
+    lines.clear()
     logging.getLogger().setLevel(logging.INFO)
     await api.get("/accounts")
     await api.get("/accounts/nobody")
     await api.request("GET", "/nowhere")
-    assert lines == []
+
+    async def broken(*_: object) -> None:
+        raise ValueError
+
+    # Lines come in the order of requests: once this one's is there, no other is yet to come.
+    monkeypatch.setattr("service.ledger.gateway.Gateway.get_account", broken)
+    await api.get("/accounts/a", headers={"X-Request-Id": "failed"})
+    failed = await logged(lines, "failed")
+    assert access_lines(lines) == [failed]
 
 
 async def test_a_defect_is_logged_with_its_place_and_answered_without(
@@ -397,16 +420,21 @@ async def durable(admin: asyncpg.Connection) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("durable")
 async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
-    async def ready() -> bool:
-        return (await api.request("GET", "/readyz")).status == 200
+    async def live() -> bool:
+        return bool((await api.request("GET", "/readyz")).json["checks"]["cache"]["ok"])
 
-    await until(ready, "it is ready")
-    assert (await api.request("GET", "/readyz")).json == {
+    await until(live, "its cache is live")
+    answer = await api.request("GET", "/readyz")
+    assert answer.status == 200
+    assert answer.json == {
         "status": "ready",
         "checks": {
+            "poster": {"ok": True, "detail": "runs"},
             "database": {"ok": True, "detail": "answers"},
             "migrations": {"ok": True, "detail": "current"},
             "installation": {"ok": True, "detail": "sound"},
+            "cache": {"ok": True, "detail": "live"},
+            "redis": {"ok": True, "detail": "none: the first cache layer is the only one"},
         },
     }
 
@@ -464,12 +492,15 @@ async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it
             wire.cut()
             status, _, body = await raw(url, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert status == 503
-            assert json.loads(body) == {
-                "status": "not_ready",
-                "checks": {
-                    "database": {"ok": False, "detail": "cannot be reached, or does not answer"}
-                },
+            assert server_address[0].encode() not in body
+            assert str(wire.port).encode() not in body
+            document = json.loads(body)
+            assert document["status"] == "not_ready"
+            assert document["checks"]["database"] == {
+                "ok": False,
+                "detail": "cannot be reached, or does not answer",
             }
+            assert "migrations" not in document["checks"]  # nobody can tell
             status, _, body = await raw(url, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             assert status == 200
             wire.refusing = False

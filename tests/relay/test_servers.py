@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from support.databases import Database
 from support.relays import hearing, relaying, until, until_leading
-from support.servers import SETTINGS, Server, each_server, start_server
+from support.servers import Server, each_server, started_server
+from support.standbys import standby_of
 
-from service.embedded import EmbeddedPostgres, create
+from service.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,7 +31,8 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that may be stopped."""
     if request.param == "container":
         pytest.skip("only an embedded server is stopped here")
-    yield from start_server(request.param)
+    with started_server(request.param) as server:
+        yield server
 
 
 @pytest.fixture
@@ -84,32 +84,8 @@ async def test_after_a_restart_it_leads_again_and_the_epoch_is_another(
 
 @pytest.fixture
 def standby(database: Database) -> Iterator[EmbeddedPostgres]:
-    """Made of the server by pg_basebackup, and following it."""
-    primary = embedded(database.server)
-    state = Path(os.path.realpath(primary.state.path)).parent / "standby"
-    postgres = EmbeddedPostgres(state, bin_dir=primary.binaries.bin_dir, settings=SETTINGS)
-    postgres.state.make()
-    for user in (create.SUPERUSER, *create.LOGINS):
-        postgres.state.write(f"passwords/{user}", primary.state.password(user))
-    postgres.state.write("prepared", "by the primary\n")
-    identity = postgres.state.identity()
-    postgres.state.make_server_dir(identity)
-    identity.run(
-        [
-            primary.binaries.bin_dir / "pg_basebackup",
-            f"--dbname={primary.dsn('postgres', 'postgres')}",
-            f"--pgdata={postgres.data_dir}",
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-        ],
-        env=create.environment(primary.binaries.bin_dir),
-    )
-    try:
-        postgres.start()
-        yield postgres
-    finally:
-        postgres.stop("immediate")
-        postgres.remove_data()
+    with standby_of(embedded(database.server)) as standby:
+        yield standby
 
 
 async def test_a_standby_has_no_relay_and_no_epoch_until_it_is_promoted(

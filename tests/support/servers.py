@@ -13,7 +13,9 @@ import secrets
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -90,6 +92,11 @@ class Server:
         self.postgres.create_database(name, template)
         return name
 
+    @cached_property
+    def shared_database(self) -> str:
+        """The name of one database for all tests that keep to a ledger of their own: no copying."""
+        return self.new_database()
+
     def new_login(self, name: str, member_of: str | None = None) -> None:
         """A login with no rights but those of one group, until drop_logins; made once."""
         if name not in self.logins:
@@ -143,7 +150,8 @@ def each_server() -> list[Any]:
     return servers
 
 
-def start_server(parameter: Any) -> Iterator[Server]:
+@contextmanager
+def started_server(parameter: Any) -> Iterator[Server]:
     """The server of one of each_server's parameters, prepared; ended when closed."""
     if parameter == "container":
         yield from _start_container()

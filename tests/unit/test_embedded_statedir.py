@@ -69,7 +69,7 @@ def test_a_state_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None
 def test_a_big_log_is_put_aside(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.embedded.statedir.MAX_LOG_BYTES", 10)
     for text in (b"first, long", b"second"):
-        fd = state.open_log()
+        fd = state.open_log("postgres.log")
         os.write(fd, text)
         os.close(fd)
     assert state.log.read_bytes() == b"second"

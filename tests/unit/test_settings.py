@@ -22,6 +22,10 @@ def test_an_empty_environment_gives_the_documented_defaults(
     assert Settings.from_env({}) == Settings(
         dsn=None,
         migrate_dsn=None,
+        listen_dsn=None,
+        read_dsn=None,
+        redis_url=None,
+        workers=1,
         host="127.0.0.1",
         port=8080,
         state_dir=tmp_path / ".payledger",
@@ -42,6 +46,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         {
             "PAYLEDGER_DSN": "postgresql://service:p%2Fw@db/ledger",
             "PAYLEDGER_MIGRATE_DSN": "postgres://owner@db/ledger",
+            "PAYLEDGER_LISTEN_DSN": "postgresql://service@direct/ledger",
+            "PAYLEDGER_READ_DSN": "postgresql://service@replica/ledger",
+            "PAYLEDGER_REDIS_URL": "redis://:p%2Fw@cache:6379/1",
+            "PAYLEDGER_WORKERS": "4",
             "PAYLEDGER_HOST": "0.0.0.0",
             "PAYLEDGER_PORT": "0",
             "PAYLEDGER_STATE_DIR": str(tmp_path / "state"),
@@ -55,6 +63,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     assert settings == Settings(
         dsn="postgresql://service:p%2Fw@db/ledger",
         migrate_dsn="postgres://owner@db/ledger",
+        listen_dsn="postgresql://service@direct/ledger",
+        read_dsn="postgresql://service@replica/ledger",
+        redis_url="redis://:p%2Fw@cache:6379/1",
+        workers=4,
         host="0.0.0.0",
         port=0,
         state_dir=tmp_path / "state",
@@ -78,6 +90,8 @@ def test_settings_cannot_be_changed() -> None:
         ("PORT", "-1", "a whole number from 0 to 65535"),
         ("PORT", "65536", "a whole number from 0 to 65535"),
         ("PORT", "\u0664", "a whole number from 0 to 65535"),
+        ("WORKERS", "0", "a whole number from 1 to 64"),
+        ("WORKERS", "65", "a whole number from 1 to 64"),
         ("POOL_SIZE", "0", "a whole number from 1 to 1000"),
         ("DEADLINE_SECONDS", "nan", "a number of seconds from 0.1 to 300"),
         ("DEADLINE_SECONDS", "soon", "a number of seconds from 0.1 to 300"),
@@ -137,7 +151,7 @@ def test_the_usual_dsns_are_accepted(dsn: str) -> None:
         "postgresql://u:s3cret@[::1/d",
     ],
 )
-@pytest.mark.parametrize("variable", ["DSN", "MIGRATE_DSN"])
+@pytest.mark.parametrize("variable", ["DSN", "MIGRATE_DSN", "LISTEN_DSN", "READ_DSN"])
 def test_a_dsn_that_the_driver_would_choke_on_is_refused_without_showing_it(
     variable: str, dsn: str
 ) -> None:
@@ -146,7 +160,50 @@ def test_a_dsn_that_the_driver_would_choke_on_is_refused_without_showing_it(
     assert "s3cret" not in line
 
 
-def test_the_settings_do_not_show_a_dsn_when_printed() -> None:
-    env = {"PAYLEDGER_DSN": "postgresql://u:s3cret@h/d"}
-    env["PAYLEDGER_MIGRATE_DSN"] = env["PAYLEDGER_DSN"]
-    assert "s3cret" not in repr(Settings.from_env(env))
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://h:6380/3",
+        "rediss://user:p%40w@h:6380/0?ssl_cert_reqs=required",
+        "redis://:p@[::1]:6379",
+        "unix:///run/valkey/valkey.sock",
+        "unix://:p@/run/a%20b/valkey.sock?db=1",
+    ],
+)
+def test_the_usual_redis_urls_are_accepted(url: str) -> None:
+    assert Settings.from_env({"PAYLEDGER_REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "h:6379",
+        "http://u:s3cret@h",
+        "redis://u:s3cret/more@h",
+        "redis://u:s3cret@more@h",
+        "redis://u:s3cret#more@h",
+        "redis://u:s3cret?more@h",
+        "redis://u:s3cret@h:port",
+        "redis://u:s3cret@h/name",
+        "redis://u:s3cret@[::1",
+        "redis://:s3cret@",
+        "unix://:s3cret@h/path",
+        "unix:s3cret",
+    ],
+)
+def test_a_redis_url_that_the_client_would_choke_on_is_refused_without_showing_it(
+    url: str,
+) -> None:
+    (line,) = mistakes(REDIS_URL=url)
+    assert line.startswith("PAYLEDGER_REDIS_URL: must be a URL like redis://")
+    assert "s3cret" not in line
+
+
+def test_the_settings_do_not_show_a_password_when_printed() -> None:
+    env = {
+        f"PAYLEDGER_{name}": "postgresql://u:s3cret@h/d"
+        for name in ("DSN", "MIGRATE_DSN", "LISTEN_DSN", "READ_DSN")
+    }
+    settings = Settings.from_env(env | {"PAYLEDGER_REDIS_URL": "redis://:s3cret@h"})
+    assert "s3cret" not in repr(settings)

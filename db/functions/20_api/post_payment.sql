@@ -87,16 +87,7 @@ begin
         (ledger_id, key, fingerprint, payment_id, render_version, created_at)
       values (
         p_ledger_id, p_idem_key,
-        -- The text that payment_fingerprint makes of such a payment.
-        sha256(
-          convert_to(
-            format(
-              '(payment,"{""(1,%s,%s,-%s,0)"",""(1,%s,%2$s,%3$s,0)""}",,{},)',
-              p_from, p_currency, p_amount, p_to
-            ),
-            'UTF8'
-          )
-        ),
+        ledger_private.plain_fingerprint(p_from, p_to, p_amount, p_currency),
         ledger_private.new_payment_id(), 1, clock_timestamp()
       )
       on conflict do nothing
@@ -140,18 +131,12 @@ begin
 
   return (
     'posted', null, false, v_payment_id,
-    -- What render_payment gives for these entries.
-    format(
-      '{"payment_id":"%s","kind":"payment","description":null,"metadata":{},'
-      '"effective_at":"%s","posted_at":"%2$s","entries":['
-      '{"posting_no":1,"account":"%s","currency":"%s","amount":"-%s",'
-      '"balance_before":"%s","balance_after":"%s","version":%s},'
-      '{"posting_no":1,"account":"%s","currency":"%4$s","amount":"%5$s",'
-      '"balance_before":"%10$s","balance_after":"%s","version":%s}]}',
-      v_payment_id, ledger_private.utc_text(v_posted_at),
-      p_from, p_currency, p_amount, v_from_balance, v_from_balance - p_amount, v_from_version + 1,
-      p_to, v_to_balance, v_to_balance + p_amount, v_to_version + 1
-    )::json
+    ledger_private.render_plain_payment(
+      v_payment_id, v_posted_at,
+      p_from, v_from_balance, v_from_version + 1,
+      p_to, v_to_balance, v_to_version + 1,
+      p_amount, p_currency
+    )
   )::ledger.payment_result;
 end
 $$;

@@ -1,0 +1,1 @@
+"""`loadgen check`: holds a history against the ledger. Trusts nothing but the two."""

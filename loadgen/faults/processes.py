@@ -1,0 +1,55 @@
+"""Faults of the services' processes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from loadgen.faults.fault import Scene
+from loadgen.rig.programs import faketime_library
+
+
+@asynccontextmanager
+async def killed(scene: Scene) -> AsyncIterator[None]:
+    """One service is killed with what it was doing, and started again."""
+    service = scene.random.choice(scene.rig.services)
+    await service.kill()
+    yield
+    await service.start()
+
+
+@asynccontextmanager
+async def stopped(scene: Scene) -> AsyncIterator[None]:
+    """One service stands still, then goes on as if no time had passed."""
+    service = scene.random.choice(scene.rig.services)
+    service.signal(signal.SIGSTOP)
+    yield
+    service.signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def restarted(scene: Scene) -> AsyncIterator[None]:
+    """One service is ended in order, as for a new release."""
+    service = scene.random.choice(scene.rig.services)
+    await service.stop()
+    yield
+    await service.start()
+
+
+@asynccontextmanager
+async def clock_off(scene: Scene) -> AsyncIterator[None]:
+    """One service's clock is an hour before or after the true time."""
+    service = scene.random.choice(scene.rig.services)
+    await service.stop()
+    await service.start(
+        {
+            "LD_PRELOAD": str(faketime_library()),
+            "FAKETIME": scene.random.choice(("-3600", "+3600")),
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+    )
+    yield
+    await service.stop()
+    await service.start()

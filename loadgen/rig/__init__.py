@@ -1,0 +1,1 @@
+"""A payledger of real programs on this machine, made to be broken."""

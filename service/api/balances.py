@@ -1,0 +1,64 @@
+"""/v1/ledgers/{ledger}/accounts/{code}/balance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from service.api import answers, documents
+from service.api.parameters import account_code, query
+from service.api.resources import ACCESS, BALANCES
+from service.api.tokens import Token, names, read_token, write_token
+from service.cache.model import AccountKey
+from service.errors import Problem
+
+if TYPE_CHECKING:
+    from service.cache.model import Served
+
+
+async def get_balance(request: web.Request) -> web.Response:
+    """From the nearest layer that may answer; 304 for whoever has this version already."""
+    ledger_id = await request.app[ACCESS].admit(request, "read")
+    least, strong = _wanted(request)
+    key = AccountKey(ledger_id, account_code(request))
+    balances = request.app[BALANCES]
+    version = None if least is None else least.version
+    epoch = None if least is None else least.epoch
+    # Most of the time there is nothing to wait for.
+    served = None if strong else balances.peek(key, version, epoch)
+    if served is None:
+        served = await balances.read(key, min_version=version, epoch=epoch, strong=strong)
+    return _answer(request, served)
+
+
+def _wanted(request: web.Request) -> tuple[Token | None, bool]:
+    """The token to be reached, and whether the primary is to be asked."""
+    if not request.query_string:
+        return None, False
+    given = query(request, "min_version", "consistency")
+    least = None
+    if (text := given.get("min_version")) is not None and (least := read_token(text)) is None:
+        raise _malformed("min_version", "neither a version nor a token, VERSION-EPOCH")
+    if (consistency := given.get("consistency")) not in (None, "strong"):
+        raise _malformed("consistency", "not strong")
+    return least, consistency is not None
+
+
+def _answer(request: web.Request, served: Served) -> web.Response:
+    etag = f'"{write_token(served.balance.version, served.epoch)}"'
+    headers = {
+        "ETag": etag,
+        # Whoever keeps it has to ask whether it is still so.
+        "Cache-Control": "private, no-cache",
+        "Age": str(int(served.age_seconds)),
+        "Payledger-Source": served.layer,
+    }
+    conditions = request.headers.getall("If-None-Match", ())
+    if conditions and names(conditions, etag):
+        return web.Response(status=304, headers=headers)
+    return answers.rendered(documents.balance(served.balance), headers=headers)
+
+
+def _malformed(parameter: str, reason: str) -> Problem:
+    return Problem("parameter_malformed", {"parameter": parameter, "reason": reason})

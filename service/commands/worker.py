@@ -1,0 +1,101 @@
+"""One of the processes that serve: what service.commands.supervisor starts, by `command`.
+
+It inherits the listening socket, and a channel to its parent. The channel says `ready`, or `failed`
+and why; its end says that the parent is gone, by SIGKILL perhaps, and that is ours, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.app import create_app
+from service.database.connections import DatabaseError
+from service.logs import set_up_logging
+from service.metrics.memory import Memory, Region
+from service.server import serve
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READY = b"ready\n"
+FAILED = b"failed "
+
+SHUTDOWN_MARGIN_SECONDS = 2.0  # a request that ends at its deadline still gets its answer
+_HANGING_SECONDS = 5.0
+
+
+def main() -> int:
+    """Serves until SIGTERM, or until the parent is gone."""
+    number, listener_fd, channel_fd, memory_fd = map(int, sys.argv[1:])
+    settings = Settings.from_env(os.environ)
+    set_up_logging(settings, worker=number)
+    region = Region(Memory(memory_fd), number - 1)
+    listener = socket.socket(fileno=listener_fd)
+    channel = socket.socket(fileno=channel_fd)
+    shutdown_seconds = settings.deadline_seconds + SHUTDOWN_MARGIN_SECONDS
+
+    def ready() -> None:
+        with suppress(OSError):  # the parent is gone: see _outlive
+            channel.sendall(READY)
+
+    async def orphaned() -> None:
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        arguments = (channel, lambda: loop.call_soon_threadsafe(gone.set), shutdown_seconds)
+        threading.Thread(target=_outlive, args=arguments, daemon=True).start()
+        await gone.wait()
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(
+                serve(
+                    create_app(settings, region),
+                    listener,
+                    shutdown_seconds=shutdown_seconds,
+                    on_ready=ready,
+                    lost=orphaned,
+                )
+            )
+        except DatabaseError as exc:
+            with suppress(OSError):
+                channel.sendall(FAILED + str(exc).encode())
+            return 1
+    return 0
+
+
+def command() -> list[str]:
+    """What to run; the arguments are those that `main` reads."""
+    # -P: a directory `service` where the command was typed is none of ours.
+    return [sys.executable, "-P", "-c", "from service.commands.worker import main; exit(main())"]
+
+
+def python_path() -> str:
+    """PYTHONPATH for `command`: wherever this module was found."""
+    here = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+
+
+def _outlive(channel: socket.socket, gone: Callable[[], object], seconds: float) -> None:
+    """Waits for the parent's end; a loop that hangs must not keep the port for ever."""
+    with suppress(OSError):
+        channel.recv(1)
+    with suppress(RuntimeError):  # the loop is closed: we are ending anyway
+        gone()
+    time.sleep(seconds + _HANGING_SECONDS)
+    os._exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

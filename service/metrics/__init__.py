@@ -1,0 +1,1 @@
+"""What the service counts: in memory that its processes share, told by whichever one is asked."""

@@ -51,7 +51,7 @@ def _wanted(request: web.Request) -> tuple[Token | None, bool]:
 def answer(request: web.BaseRequest, served: Served) -> web.Response:
     """The balance, or 304."""
     etag = f'"{write_token(served.balance.version, served.epoch)}"'
-    headers = {
+    headers: dict[str, str] = {
         _ETAG: etag,
         # Whoever keeps it has to ask whether it is still so.
         hdrs.CACHE_CONTROL: "private, no-cache",

@@ -14,6 +14,7 @@ from service.api.access import Access
 from service.api.boundary import boundary
 from service.api.counting import Requests
 from service.api.expiring import Expiring
+from service.api.hits import Hits
 from service.api.logs import AccessLogger, access_logger
 from service.api.resources import (
     ACCESS,
@@ -23,6 +24,7 @@ from service.api.resources import (
     POSTER,
     READINESS,
     REQUESTS,
+    SHORTCUT,
     STATUS,
 )
 from service.cache.answers import AnswerCache
@@ -93,7 +95,7 @@ def _add_routes(router: web.UrlDispatcher) -> None:
     # Payments first: routes are tried in order.
     router.add_post(f"{ledger}/payments", payments.post_payment)
     router.add_post(f"{ledger}/payments/batch", payments.post_payments)
-    router.add_get(f"{ledger}/accounts/{{code}}/balance", balances.get_balance)
+    router.add_get(balances.ROUTE, balances.get_balance)
     router.add_get(f"{ledger}/payments", payments.find_payment)
     router.add_get(f"{ledger}/payments/{{payment_id}}", payments.get_payment)
     router.add_post(f"{ledger}/accounts", accounts.create_account)
@@ -134,7 +136,8 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             gateway = Gateway(writing, reading, deadline_seconds=seconds, metrics=app[METRICS])
             app[BALANCES] = balances
             app[GATEWAY] = gateway
-            app[ACCESS] = Access(gateway)
+            app[ACCESS] = access = Access(gateway)
+            app[SHORTCUT] = Hits(access, balances, app[REQUESTS]).answer
             app[STATUS] = Status(trust, listener, relay, l2)
             app[METRICS].source(*pool_metrics({"payments": writing, "reads": reading}))
             app[METRICS].source(*cache_metrics(counters, trust, balances, answers, l2))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from aiohttp import hdrs
 
 from service.api.expiring import Expiring
 from service.database.api_keys import parse_token
@@ -22,6 +25,7 @@ Scope: TypeAlias = Literal["read", "write", "admin"]
 # A revoked key works this long at most: well within the promised 5 s.
 _KEY_SECONDS = 2.0
 _MOST_KEYS = 10_000
+_MOST_READ = 1_000  # headers, of 8 KiB at most
 
 # A ledger's name and id never change; only a restored database can disagree.
 _LEDGER_SECONDS = 60.0
@@ -52,6 +56,23 @@ class Access:
             raise Problem("unknown_ledger")
         return Owner(ledger_id, api_key_id)
 
+    def recall(self, request: web.BaseRequest, ledger: str, scope: Scope) -> int | None:
+        """What `admit` answers, if that is known already; None: ask it, for a refusal too."""
+        credentials = _credentials(request)
+        if credentials is None:
+            return None
+        key = self._keys.peek(credentials[0])
+        found = self._ledgers.peek(ledger)
+        if (
+            key is None
+            or found is None
+            or not hmac.compare_digest(credentials[1], key.secret_sha256)
+            or scope not in key.scopes
+            or (key.ledger_ids is not None and found.ledger_id not in key.ledger_ids)
+        ):
+            return None
+        return found.ledger_id
+
     async def admit_everywhere(self, request: web.Request, scope: Scope) -> None:
         """For what concerns no single ledger: a key bound to some will not do."""
         _, key = await self._authorize(request, scope)
@@ -59,14 +80,11 @@ class Access:
             raise Problem("forbidden", {"scope": scope})
 
     async def _authorize(self, request: web.Request, scope: Scope) -> tuple[int, ApiKey]:
-        given = request.headers.getall("Authorization", ())
-        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
-        if parsed is None:
+        credentials = _credentials(request)
+        if credentials is None:
             raise _unauthorized()
-        api_key_id, secret = parsed
+        api_key_id, digest = credentials
         key = await self._keys.get(api_key_id)
-        digest = hashlib.sha256(secret).digest()
         if key is None or not hmac.compare_digest(digest, key.secret_sha256):
             raise _unauthorized()
         if scope not in key.scopes:
@@ -81,6 +99,24 @@ class Access:
             self._ledgers.forget(name)  # it may be created any moment
             return None
         return ledger.ledger_id
+
+
+def _credentials(request: web.BaseRequest) -> tuple[int, bytes] | None:
+    """The key's id and its secret's SHA-256; None: there is no one key."""
+    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    return _read_credentials(given[0]) if len(given) == 1 else None
+
+
+@lru_cache(maxsize=_MOST_READ)
+def _read_credentials(header: str) -> tuple[int, bytes] | None:
+    """What the header says, which is not yet whether it is true.
+
+    Kept, as clients say the same again and again. Who is slow to be answered learns that the whole
+    header was not seen lately, and nothing about any part of it: a dict compares hashes first.
+    """
+    scheme, _, token = header.partition(" ")
+    parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
+    return None if parsed is None else (parsed[0], hashlib.sha256(parsed[1]).digest())
 
 
 def _unauthorized() -> Problem:

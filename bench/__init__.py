@@ -1,1 +1,1 @@
-"""Side-by-side measurements that print ratios."""
+"""Measures payledger beside yardsticks; the figures that count are ratios within one run."""

@@ -1,90 +1,130 @@
 """`make bench`: measures payledger beside its yardsticks and writes bench/results/latest.json.
 
 Only ratios within one run mean anything: both sides run on one server, in turns.
+docs/performance.md explains each name.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
+import dataclasses
 import os
 import platform
-import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from bench.pgbench import SQL, Comparison, Pgbench
-from service.database.migrations import migrate
-from service.embedded import EmbeddedPostgres
+from rich.console import Console
 
-RESULTS = Path(__file__).parent / "results"
-ACCOUNTS = 1000
-
-# What the ratios have to reach; printed beside them, never asserted: a benchmark is not a test.
-GOALS = {"post_payment_vs_plain_sql": 0.7}
-
-
-def main() -> int:
-    """Measures, prints a table, writes the results."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    quick = parser.parse_args().quick
-
-    with tempfile.TemporaryDirectory(prefix="payledger-bench-") as state_dir:
-        server = EmbeddedPostgres(
-            Path(state_dir), settings={"shared_buffers": "2GB", "max_wal_size": "8GB"}
-        )
-        with server:
-            asyncio.run(migrate(server.dsn("payledger_migrator")))
-            server.run_sql(
-                (SQL / "plain_tables.sql").read_text(),
-                user="postgres",
-                database="payledger",
-                variables={"accounts": str(ACCOUNTS)},
-            )
-            pgbench = Pgbench(server.binaries.bin_dir / "pgbench", server.dsn("postgres"), ACCOUNTS)
-            comparison = pgbench.compare(
-                "post_payment_vs_plain_sql",
-                "post_payment",
-                "plain_sql",
-                rounds=5 if quick else 9,
-                seconds=4 if quick else 10,
-            )
-            version = f"{server.binaries.major}.{server.binaries.minor}"
-
-    _report([comparison])
-    _write([comparison], version)
-    return 0
+from bench import findings, report
+from bench.catalogue import Measurement, chosen
+from bench.goals import GOALS
+from bench.harness import BenchFailed
+from bench.tools.lab import FULL, QUICK, Lab, Scale, open_lab
+from bench.tools.wrk import find_wrk
 
 
-def _report(comparisons: list[Comparison]) -> None:
-    for c in comparisons:
-        goal = GOALS[c.name]
-        print(
-            f"{c.name}: {c.ratio:.2f} (goal {goal:.2f}: {'met' if c.ratio >= goal else 'MISSED'})\n"
-            f"  measured/s  {' '.join(f'{x:,.0f}' for x in c.measured)}\n"
-            f"  yardstick/s {' '.join(f'{x:,.0f}' for x in c.yardstick)}"
-        )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints a table, writes the results. A missed goal is no failure: 0."""
+    options = _parser().parse_args(arguments)
+    console = Console()
+    scale = QUICK if options.quick else FULL
+    wanted = {
+        name: getattr(options, name) for name in ("rounds", "seconds") if getattr(options, name)
+    }
+    scale = dataclasses.replace(scale, **wanted)
+    run = Run(console, options.only)
+    try:
+        find_wrk()
+    except BenchFailed as error:
+        console.print(f"[bold red]what needs it will fail:[/] {error}", highlight=False)
+    with (
+        tempfile.TemporaryDirectory(prefix="payledger-bench-") as home,
+        open_lab(Path(home), scale) as lab,
+    ):
+        lab.growth_dir = options.keep
+        for measurement in chosen(options.only, full=scale.grow):
+            run.perform(measurement, lab)
+        settings = lab.settings()
+    report.show(console, run.values, run.failures)
+    latest = findings.write(run.values, _details(run, scale, settings))
+    console.print(f"written: {latest}", highlight=False)
+    if missing := [name for name in GOALS if name not in run.values]:
+        console.print(f"not measured, and not in it: {', '.join(missing)}", highlight=False)
+    return 1 if run.failures else 0
 
 
-def _write(comparisons: list[Comparison], version: str) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    latest = {c.name: round(c.ratio, 3) for c in comparisons}
-    (RESULTS / "latest.json").write_text(json.dumps(latest, indent=2) + "\n")
-    details = {
+class Run:
+    """What has been found so far."""
+
+    def __init__(self, console: Console, only: frozenset[str]) -> None:
+        self.values: dict[str, float] = {}
+        self.details: dict[str, Any] = {}
+        self.failures: dict[str, str] = {}
+        self._console = console
+        self._only = only
+
+    def perform(self, measurement: Measurement, lab: Lab) -> None:
+        """One that fails costs its own names only."""
+        names = [name for name in measurement.names if not self._only or name in self._only]
+        label = ", ".join(names)
+        begun = time.monotonic()
+        try:
+            lab.settle()
+            with self._console.status(label):
+                found = measurement.measure(lab)
+        except BenchFailed as error:
+            self.failures.update(dict.fromkeys(names, str(error)))
+            self._console.print(f"{label}: [bold red]failed[/]", highlight=False)
+            return
+        seconds = round(time.monotonic() - begun, 1)
+        self.values.update((name, found.values[name]) for name in names)
+        self.details[label] = {"took_seconds": seconds, **found.details}
+        values = ", ".join(f"{name} {report.number(found.values[name])}" for name in names)
+        self._console.print(f"{values} ({seconds:.0f} s)", highlight=False)
+
+
+def _details(run: Run, scale: Scale, settings: dict[str, str]) -> dict[str, Any]:
+    return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "postgresql": version,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "rounds": {
-            c.name: {"measured_per_s": c.measured, "yardstick_per_s": c.yardstick}
-            for c in comparisons
-        },
+        "load_average": os.getloadavg(),
+        "scale": dataclasses.asdict(scale),
+        "settings": settings,
+        "measurements": run.details,
+        "failures": run.failures,
     }
-    (RESULTS / "details.json").write_text(json.dumps(details, indent=2) + "\n")
-    print(f"written: {RESULTS / 'latest.json'}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="shorter rounds, no growth run")
+    parser.add_argument(
+        "--only", type=_names, default=frozenset(), metavar="NAMES", help="some, by comma"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="where the grown ledger stays, to be used again"
+    )
+    parser.add_argument("--rounds", type=int, help="other than those of the scale")
+    parser.add_argument("--seconds", type=float, help="of each contender in each round")
+    return parser
+
+
+def _names(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, text.split(",")))
+    if unknown := names - set(GOALS):
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(GOALS)}"
+        )
+    return names
 
 
 if __name__ == "__main__":

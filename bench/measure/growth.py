@@ -1,0 +1,82 @@
+"""post_payments in a ledger of 20 million entries, beside an empty one on the same server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from rich.progress import Progress
+
+from bench.findings import Findings
+from bench.harness import Rounds, take_turns
+from bench.tools.batches import POST, check_posted, make_batch, post_for
+from bench.tools.lab import ACCOUNTS, SETTINGS, Lab
+from service.embedded import EmbeddedPostgres
+from service.embedded.create import DATABASE
+
+ENTRIES = 20_000_000
+SIZE = 1000
+LOADERS = 2
+EMPTY = "bench_empty"
+
+
+def measure(lab: Lab) -> Findings:
+    """Its server is one of its own; with a kept data directory it loads only what is missing."""
+    home = lab.growth_dir or lab.home / "growth"
+    home.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(home, settings=SETTINGS) as server:
+        grown = Lab(server, home, lab.scale)
+        grown.install(DATABASE)
+        grown.create_accounts("bench", ACCOUNTS)
+        asyncio.run(_load(grown.admin_dsn()))
+        grown.server.drop_database(EMPTY)
+        grown.server.create_database(EMPTY)
+        try:
+            grown.install(EMPTY)
+            grown.create_accounts("bench", ACCOUNTS, EMPTY)
+            grown.settle()
+            rounds = _compare(grown)
+        finally:
+            grown.server.drop_database(EMPTY)
+        entries = int(grown.run_sql("select sum(version) from ledger.accounts;"))
+    return Findings(
+        {"growth_20m_vs_empty": rounds.ratio("grown", "empty")},
+        {**rounds.figures, "entries": entries, "kept_in": str(lab.growth_dir or "")},
+    )
+
+
+def _compare(lab: Lab) -> Rounds:
+    with asyncio.Runner() as runner:
+
+        def posting(dsn: str) -> Any:
+            connection = runner.run(asyncpg.connect(dsn))
+            return lambda seconds: runner.run(post_for(connection, seconds, SIZE))
+
+        return take_turns(
+            {"grown": posting(lab.admin_dsn()), "empty": posting(lab.admin_dsn(EMPTY))},
+            lab.scale.rounds * 3,
+            lab.scale.seconds / 3,
+        )
+
+
+async def _load(dsn: str) -> None:
+    """Through post_payments. An account's version is the number of its entries."""
+    async with asyncpg.create_pool(dsn, min_size=LOADERS, max_size=LOADERS) as pool:
+        present = int(await pool.fetchval("select coalesce(sum(version), 0) from ledger.accounts"))
+        batches = iter(range(-(-(ENTRIES - present) // (2 * SIZE))))
+        with Progress() as progress:
+            task = progress.add_task("entries", total=ENTRIES, completed=present)
+
+            async def load() -> None:
+                async with pool.acquire() as connection:
+                    statement = await connection.prepare(POST)
+                    for _ in batches:
+                        rows = await statement.fetch(make_batch(SIZE).document())
+                        check_posted(rows, SIZE)
+                        progress.advance(task, 2 * SIZE)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(LOADERS):
+                    group.create_task(load())
+        await pool.execute("vacuum analyze")

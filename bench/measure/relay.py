@@ -1,0 +1,26 @@
+"""Whether posting feels that a service with relay, listeners and L2 tells of every payment."""
+
+from __future__ import annotations
+
+from bench.findings import Findings
+from bench.harness import take_turns
+from bench.tools.lab import Lab
+
+
+def measure(lab: Lab) -> Findings:
+    """post_payment by pgbench, slow commits: they show any lock that is held through one."""
+    pgbench = lab.pgbench()
+
+    def with_relay(seconds: float) -> float:
+        with lab.service():
+            return pgbench.tps("post_payment", seconds)
+
+    with lab.slow_commits():
+        rounds = take_turns(
+            {"with": with_relay, "without": lambda seconds: pgbench.tps("post_payment", seconds)},
+            lab.scale.rounds,
+            lab.scale.seconds,
+        )
+    return Findings(
+        {"posting_with_relay_vs_without": rounds.ratio("with", "without")}, rounds.figures
+    )

@@ -1,0 +1,1 @@
+"""What measurements are made with: servers, services, load."""

@@ -30,7 +30,7 @@ $(READY): requirements.lock pyproject.toml
 up: $(READY) ## run payledger on an embedded PostgreSQL (PAYLEDGER_DSN: on your own)
 	@exec $(BIN)/payledger up
 
-demo: $(READY) ## 20 s of retries, races, duplicates and overdrafts, then a verdict
+demo: $(READY) ## 20 s of retries, races, overdrafts and cached reads, then a verdict
 	@exec $(BIN)/python -m loadgen demo
 
 prove: $(READY) ## 10 minutes of load and faults, then the checker (SECONDS= SEED= FAULTS=)

@@ -19,13 +19,14 @@ from loadgen import report
 from loadgen.accounts import SetupFailed
 from loadgen.audit import AuditFailed
 from loadgen.check.command import add_check
-from loadgen.demo import demo
+from loadgen.demo import LEAST, demo
 from loadgen.prover.command import add_prove
 from loadgen.purchases import FileMalformed
 from loadgen.replay import Replay, ReplayOptions
 from loadgen.result import BROKEN, SOUND, UNCHECKED, Result
 from loadgen.run import Run, RunOptions
 from loadgen.schedule import ImpossibleMix, Mix
+from loadgen.served import Least
 from loadgen.stack import StackFailed
 from loadgen.target import TargetUnknown, find_target
 
@@ -113,6 +114,9 @@ def _run_options(options: argparse.Namespace) -> RunOptions:
         grace=options.grace,
         accounts=options.accounts,
         mix=Mix(**{name: getattr(options, name) for name in Mix.__struct_fields__}),
+        least=Least(
+            **{name: getattr(options, f"least_{name}") for name in Least.__struct_fields__}
+        ),
     )
 
 
@@ -140,7 +144,7 @@ def _add_run(commands: Any) -> None:
     parser.set_defaults(command=_run_command)
     _add_target(parser)
     parser.add_argument("--ledger", default="main", metavar="NAME")
-    _add_load(parser, model="open")
+    _add_load(parser, model="open", clients=64, accounts=1000, least=Least())
 
 
 def _add_replay(commands: Any) -> None:
@@ -168,7 +172,9 @@ def _add_demo(commands: Any) -> None:
     parser = commands.add_parser("demo", help="run a payledger of its own for 20 s, and judge it")
     parser.set_defaults(command=_demo_command, ledger="main")
     # As fast as the machine is: a fixed rate would be too much for some.
-    _add_load(parser, model="closed")
+    # So few clients because they share the machine with the service: more would only wait, and make
+    # L2 wait for its turn in the workers until it is left out as too slow.
+    _add_load(parser, model="closed", clients=24, accounts=2000, least=LEAST)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -179,7 +185,9 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
+def _add_load(
+    parser: argparse.ArgumentParser, *, model: str, clients: int, accounts: int, least: Least
+) -> None:
     add = parser.add_argument
     add(
         "--model",
@@ -190,10 +198,22 @@ def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
     add(
         "--rate", type=_positive, default=1000.0, metavar="N", help="open: arrivals a second (1000)"
     )
-    add("--clients", type=_count, default=64, metavar="N", help="closed: how many (64)")
+    add(
+        "--clients",
+        type=_count,
+        default=clients,
+        metavar="N",
+        help=f"closed: how many ({clients})",
+    )
     add("--seconds", type=_positive, default=20.0, metavar="S", help="how long (20)")
     add("--grace", type=_positive, default=30.0, metavar="S", help="more, to settle the rest (30)")
-    add("--accounts", type=_accounts, default=1000, metavar="N", help="ordinary accounts (1000)")
+    add(
+        "--accounts",
+        type=_accounts,
+        default=accounts,
+        metavar="N",
+        help=f"ordinary accounts ({accounts})",
+    )
     add("--seed", type=int, help="the same seed gives the same schedule; default: a random one")
     add("--run-id", type=_run_id, metavar="ID", help="in keys and accounts; default: the time")
     add("--json", type=_new_file, metavar="FILE", help="write the result there")
@@ -206,7 +226,25 @@ def _add_load(parser: argparse.ArgumentParser, model: str) -> None:
             metavar="P",
             help=f"{_SHARES[name]} ({default})",
         )
+    enough = parser.add_argument_group("what must have been seen, or there is no verdict")
+    for name in Least.__struct_fields__:
+        default = getattr(least, name)
+        enough.add_argument(
+            f"--least-{name}",
+            type=_share if isinstance(default, float) else _number,
+            default=default,
+            metavar="P" if isinstance(default, float) else "N",
+            help=f"{_LEAST[name]} ({default})",
+        )
 
+
+_LEAST = {
+    "reads": "balances that were served",
+    "l1": "share of them from L1, a worker's memory",
+    "l2": "share of them from L2, Redis or Valkey",
+    "elsewhere": "reads with a token on another worker than the write's",
+    "audited": "balances that the service compared with its ledger by itself",
+}
 
 _SHARES = {
     "duplicates": "the same key and body sent again, soon or later",
@@ -219,6 +257,9 @@ _SHARES = {
     "limits": "payments above an account's maximum",
     "invalid": "amount 0, unknown account, same account, other currency",
     "reads": "balances",
+    "sessions": "a payment, then reads with its token",
+    "newcomers": "an account is opened and paid, then read with the token",
+    "rounds": "reads of one account after another",
     "hot": "payments, of whatever kind, to or from one of two hot accounts",
 }
 
@@ -233,6 +274,10 @@ def _positive(text: str) -> float:
 
 def _count(text: str) -> int:
     return int(_between(int(text), 1, 10_000))
+
+
+def _number(text: str) -> int:
+    return int(_between(int(text), 0, 10**9))
 
 
 def _accounts(text: str) -> int:

@@ -63,11 +63,11 @@ class Accounts(msgspec.Struct, frozen=True):
             self.bank: {"type": "asset", "min_balance": None},
             self.full: {"max_balance": "0"},
         }
-        return [
-            {"code": code, "currency": CURRENCY, "type": "liability", "min_balance": "0"}
-            | limits.get(code, {})
-            for code in self.all()
-        ]
+        return [document(code) | limits.get(code, {}) for code in self.all()]
+
+    def newcomer(self, number: int) -> str:
+        """Name an account that is opened while the load goes on."""
+        return f"{self.prefix}n{number:06}"
 
     def funding(self) -> list[Payment]:
         """Give the payments that put money into them."""
@@ -84,6 +84,11 @@ class Accounts(msgspec.Struct, frozen=True):
             )
             for code, amount in amounts.items()
         ]
+
+
+def document(code: str) -> dict[str, Any]:
+    """Give the body that creates an ordinary account."""
+    return {"code": code, "currency": CURRENCY, "type": "liability", "min_balance": "0"}
 
 
 async def open_accounts(

@@ -1,9 +1,13 @@
-"""The ledger's own opinion: verify_ledger, by SQL."""
+"""The ledger's own opinion, by SQL: verify_ledger, and the balance at every version."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 
+from loadgen.check.ledger import Ledger, open_ledger
 from loadgen.checker import Breach
 
 SLICES = 16
@@ -41,3 +45,24 @@ async def verify_ledger(dsn: str) -> list[Breach]:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise CannotVerify(f"verify_ledger could not be run: {error}") from error
     return breaches
+
+
+@asynccontextmanager
+async def balances_by_version(
+    dsn: str, ledger: str, prefix: str
+) -> AsyncIterator[AsyncIterator[tuple[str, int, tuple[int, int]]]]:
+    """Stream what each entry of these accounts left: code, version, balance and what is held.
+
+    Raises loadgen.check.ledger.LedgerUnread.
+    """
+    async with open_ledger(dsn, ledger) as snapshot:
+        yield _balances(snapshot, prefix)
+
+
+async def _balances(
+    snapshot: Ledger, prefix: str
+) -> AsyncIterator[tuple[str, int, tuple[int, int]]]:
+    accounts = await snapshot.accounts(prefix)
+    async for entry in snapshot.entries_by_account(prefix):
+        code = accounts[entry.account_id].code
+        yield code, entry.version, (entry.balance_after, entry.held_after)

@@ -7,13 +7,18 @@ from rich.console import Console
 from loadgen import report
 from loadgen.result import SOUND, Result
 from loadgen.run import Run, RunOptions
+from loadgen.served import Least
 from loadgen.stack import Stack
+
+WORKERS = 2
+LEAST = Least(reads=10_000, l1=0.3, l2=0.05, elsewhere=1_000, audited=1)
+"""A demo of the cache that has seen less than this has shown nothing."""
 
 
 async def demo(options: RunOptions, console: Console) -> Result:
     """Give the result of a run against a payledger that lives only as long as that."""
-    console.print("starting payledger on an embedded PostgreSQL")
-    async with Stack() as stack:
+    console.print(f"starting payledger, {WORKERS} workers, on embedded PostgreSQL and Valkey")
+    async with Stack(WORKERS) as stack:
         target = stack.target
         console.print(f"run {options.run_id}, seed {options.seed}, {target.url}")
         result = await Run(options, target, None, console)()
@@ -32,6 +37,7 @@ def summary(result: Result) -> str:
     checked = result.checked
     return (
         f"demo: {result.verdict}: {checked.payments:,} payments, {checked.replays:,} replays,"
-        f" {checked.refusals:,} refusals, {checked.conflicts:,} conflicts checked"
+        f" {checked.refusals:,} refusals, {checked.conflicts:,} conflicts,"
+        f" {checked.reads:,} reads checked"
         f" in {result.pace.seconds:.0f} s"
     )

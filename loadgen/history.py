@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from loadgen import wire
+from loadgen.headers import worker_of
 
 STORED_REFUSALS = frozenset(
     {
@@ -96,14 +97,28 @@ class Record(msgspec.Struct, gc=False):
     """Its number in a durable history."""
     tokens: str = ""
     """The read tokens that came with the answer."""
+    worker: str = ""
+    """The process that answered."""
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
-    """A balance that was served, with the version it claims."""
+    """A balance that was served, with the version it claims, and what it was asked with."""
 
     account: str
     version: int
     balance: str
+    held: str = "0"
+    session: int = 0
+    """Reads of one session are made one after the other; 0: of none."""
+    asked: str = ""
+    """The token it was asked with."""
+    token: str = ""
+    """The token it came with."""
+    layer: str = ""
+    worker: str = ""
+    """The process that answered."""
+    writer: str = ""
+    """The process that acknowledged the payment which the token is of or after."""
 
 
 class Notes(Protocol):
@@ -137,16 +152,22 @@ class History:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.reads: set[Read] = set()
+        self.reads: list[Read] = []
         self.counts: Counter[str] = Counter()
         """Attempts by what came of them."""
         self._answers: dict[str, Answer] = {}
         self._requests = 0
+        self._sessions = 0
 
     def open_request(self) -> int:
         """Number a new try-until-definite."""
         self._requests += 1
         return self._requests
+
+    def open_session(self) -> int:
+        """Number a new session of payments and reads, one after the other."""
+        self._sessions += 1
+        return self._sessions
 
     def sending(self, request: int, payment: Payment) -> Record:
         """Open the record of an attempt; call it before the first byte is sent."""
@@ -170,6 +191,8 @@ class History:
         record.outcome, record.code = classify(answer)
         record.replayed = replayed
         record.answer = answer
+        record.tokens = headers.get("Payledger-Tokens", "")
+        record.worker = worker_of(headers)
         if record.outcome in (Outcome.POSTED, Outcome.REJECTED):
             # Equal answers to one key share one object: a history of replays stays small.
             known = self._answers.setdefault(record.payment.key, answer)
@@ -184,7 +207,7 @@ class History:
 
     def served(self, read: Read) -> None:
         """Remember a balance that a read returned."""
-        self.reads.add(read)
+        self.reads.append(read)
 
     def unknown(self) -> int:
         """Count the attempts that had no definite answer."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadgen.result import SOUND, Checked, Result
+from loadgen.served import Seen
 
 
 def show(result: Result, console: Console) -> None:
@@ -34,21 +35,39 @@ def show(result: Result, console: Console) -> None:
         console.print(f"[red]breach: {item['rule']}[/]")
         console.print(json.dumps(item, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
     console.print(_checked(result.checked))
+    if result.seen.reads:
+        console.print(_seen(result.seen))
     colour = "green" if result.verdict == SOUND else "red"
-    why = ", ".join(f"{rule} {count:,}" for rule, count in result.breaches.items())
-    if result.checked.not_checked is not None:
-        why = "; ".join(filter(None, (why, result.checked.not_checked)))
     console.print(f"[{colour}]verdict: {result.verdict}[/] (seed {result.seed})")
-    if why:
+    if why := _why(result):
         console.print(why, markup=False, soft_wrap=True)
+
+
+def _why(result: Result) -> str:
+    """Say what stands against the verdict `sound`."""
+    reasons = [", ".join(f"{rule} {count:,}" for rule, count in result.breaches.items())]
+    reasons.append(result.checked.not_checked or "")
+    if result.checked.lacking:
+        reasons.append(f"too little was seen: {', '.join(result.checked.lacking)}")
+    return "; ".join(filter(None, reasons))
 
 
 def _checked(checked: Checked) -> str:
     return (
         f"Checked: {checked.payments:,} payments, {checked.replays:,} replays,"
         f" {checked.refusals:,} refusals, {checked.conflicts:,} conflicts,"
-        f" {checked.entries:,} entries of {checked.accounts:,} accounts, {checked.reads:,} reads,"
+        f" {checked.entries:,} entries of {checked.accounts:,} accounts, {checked.reads:,} reads"
+        f"{' (by SQL, too)' if checked.reads_by_sql else ''},"
         f" verify_ledger {'run' if checked.verify_ledger else 'not run (see --dsn)'}."
+    )
+
+
+def _seen(seen: Seen) -> str:
+    return (
+        f"Reads: {seen.l1 / seen.reads:.1%} from L1, {seen.l2 / seen.reads:.1%} from L2,"
+        f" {seen.db / seen.reads:.1%} from the database, by {seen.workers} workers;"
+        f" {seen.with_token:,} with a token, {seen.elsewhere:,} of them on another worker than"
+        f" the write's; {seen.audited:,} audited by the service."
     )
 
 

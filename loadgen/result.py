@@ -11,12 +11,15 @@ import msgspec
 
 from loadgen import evidence
 from loadgen.audit import AuditFailed, Findings
+from loadgen.check.ledger import LedgerUnread
 from loadgen.checker import Facts
 from loadgen.client import Client
-from loadgen.database import CannotVerify, verify_ledger
+from loadgen.database import CannotVerify, balances_by_version, verify_ledger
 from loadgen.history import History, Outcome
 from loadgen.latency import Latencies, Percentiles
+from loadgen.metrics import MetricsUnread, auditor, check_auditor
 from loadgen.pacing import Pace
+from loadgen.served import Claims, Least, Seen, check_sessions, count
 from loadgen.target import Target, TargetUnknown
 
 SOUND, BROKEN, UNCHECKED = "sound", "broken", "unchecked"
@@ -36,9 +39,13 @@ class Checked(msgspec.Struct):
     entries: int = 0
     reads: int = 0
     accounts: int = 0
+    reads_by_sql: bool = False
+    """Whether every value that was served was held against ledger_entries."""
     verify_ledger: bool = False
     not_checked: str | None = None
     """Why the checks did not come to their end."""
+    lacking: list[str] = []
+    """What was not seen often enough to say anything about it."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -55,6 +62,7 @@ class Result(msgspec.Struct, kw_only=True):
     latencies_ms: dict[str, Percentiles]
     outcomes: dict[str, int]
     checked: Checked
+    seen: Seen
     breaches: dict[str, int]
     evidence: list[dict[str, Any]]
     notes: dict[str, int]
@@ -69,6 +77,7 @@ class Book:
         self.findings = Findings()
         self.pace = Pace()
         self.checked = Checked()
+        self.seen = Seen()
         self._requests = 0
         self._seconds = 0.0
 
@@ -85,7 +94,7 @@ class Book:
         """What cannot be checked is written down too: then nothing is sound."""
         try:
             yield
-        except (AuditFailed, CannotVerify, TargetUnknown) as error:
+        except (AuditFailed, CannotVerify, LedgerUnread, MetricsUnread, TargetUnknown) as error:
             self.checked.not_checked = str(error)
 
     def count(self, facts: Facts) -> None:
@@ -107,13 +116,33 @@ class Book:
             self.findings.add(await verify_ledger(dsn))
             self.checked.verify_ledger = True
 
+    async def check_reads(self, dsn: str | None, target: Target, ledger: str, prefix: str) -> None:
+        """Judge what was served: by sessions, and by SQL when there is a DSN."""
+        reads = self.history.reads
+        self.seen = count(reads)
+        self.checked.reads = len(reads)
+        self.findings.add(check_sessions(reads))
+        if dsn := dsn or target.dsn():
+            async with balances_by_version(dsn, ledger, prefix) as entries:
+                self.findings.add(await Claims(reads).check(entries))
+            self.checked.reads_by_sql = True
+
+    async def ask_auditor(self, target: Target) -> None:
+        """See whether the service has found itself wrong."""
+        self.seen.audited, mismatches = await auditor(target.url)
+        self.findings.add(check_auditor(mismatches))
+
+    def want(self, least: Least) -> None:
+        """Too little seen is no verdict."""
+        self.checked.lacking = list(least.lacking(self.seen))
+
     def close(
         self, command: str, seed: int, options: msgspec.Struct, notes: Mapping[str, int]
     ) -> Result:
         """Draw the line and give the verdict."""
         if not self.findings.sound:
             verdict = BROKEN
-        elif self.checked.not_checked is not None:
+        elif self.checked.not_checked is not None or self.checked.lacking:
             verdict = UNCHECKED
         else:
             verdict = SOUND
@@ -129,6 +158,7 @@ class Book:
             latencies_ms=self.latencies.percentiles(),
             outcomes=dict(self.history.counts),
             checked=self.checked,
+            seen=self.seen,
             breaches=dict(self.findings.counts),
             evidence=evidence.in_words(self.findings.breaches, self.history),
             notes=dict(notes),

@@ -21,6 +21,7 @@ from loadgen.pacing import closed_model, open_model
 from loadgen.progress import Describe, Progress, Steps
 from loadgen.result import Book, Result
 from loadgen.schedule import Mix, Schedule
+from loadgen.served import Least
 from loadgen.settle import Settler
 from loadgen.target import Target
 
@@ -43,6 +44,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after the load in which what is unknown must become definite."""
     accounts: int = 1000
     mix: Mix = Mix()
+    least: Least = Least()
 
 
 class Run:
@@ -71,7 +73,13 @@ class Run:
                 await self._load(client)
             with book.checking():
                 await self._check(audit, before)
+                await book.check_reads(
+                    self._dsn, self._target, options.ledger, self._accounts.prefix
+                )
                 await book.verify_ledger(self._dsn, self._target)
+                if options.least.audited:
+                    await book.ask_auditor(self._target)
+                book.want(options.least)
         return book.close("run", options.seed, options, {})
 
     async def _open(self, settler: Settler) -> None:
@@ -125,6 +133,7 @@ class Run:
                 "p99 ms": f"{so_far.p99:,.1f}",
                 "posted": f"{counts['posted']:,}",
                 "replayed": f"{counts['posted, replayed']:,}",
+                "reads": f"{len(self._book.history.reads):,}",
                 "unknown": f"{self._book.history.unknown():,}",
             }
 
@@ -145,7 +154,6 @@ class Run:
         for code, account in after.items():
             findings.add(checker.check_balance(before.get(code), account, moved.get(code, {})))
         book.checked.accounts = len(after)
-        book.checked.reads = len(book.history.reads)
         steps = Steps("accounts", len(after))
         async with Progress(self._console, "checking", steps.describe):
             book.checked.entries = await audit.check_entries(

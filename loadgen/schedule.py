@@ -5,6 +5,7 @@ The run id only names the keys and accounts, so two runs of one seed do the same
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import deque
@@ -24,6 +25,8 @@ RIVALS = (*BUSINESS, "key_reused")
 """One of two contents that race for a key."""
 MOST_AMOUNT = 1_000
 MORE_THAN_THERE_IS = 10**30
+OF_A_ROUND = 20
+"""Accounts that are looked at one after the other."""
 REMEMBERED = 10_000
 """Earlier payments that duplicates and conflicts are chosen from."""
 
@@ -55,6 +58,10 @@ class Kind(StrEnum):
     """Copies at once, each given up or cancelled after its own impatience."""
     SESSION = "session"
     """Payments of one account, each followed by reads that must show it."""
+    NEWCOMER = "newcomer"
+    """An account is opened and paid, and read where nobody has read it yet."""
+    ROUND = "round"
+    """Somebody looks at one account after another."""
     IMPORT = "import"
     """One batch, and at the same time the same in another order."""
 
@@ -76,6 +83,9 @@ class Mix(msgspec.Struct, frozen=True):
     limits: float = 0.01
     invalid: float = 0.01
     reads: float = 0.05
+    sessions: float = 0.12
+    newcomers: float = 0.06
+    rounds: float = 0.1
     hot: float = 0.2
     """Share of the payments that go to or come from the hot account, whatever their kind."""
 
@@ -96,6 +106,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Seconds after which the first attempt is given up by the client."""
     account: str = ""
     """The account a read asks for."""
+    accounts: tuple[str, ...] = ()
+    """The accounts that are read one after the other."""
     impatience: tuple[float, ...] = ()
     """For each payment, seconds after which its first attempt is cancelled or given up."""
 
@@ -109,6 +121,8 @@ class Schedule:
         self._accounts = accounts
         self._hot = mix.hot
         self._made = 0
+        self._newcomers = 0
+        self._rounds = itertools.cycle(accounts.ordinary)
         self._past: list[Payment] = []
         self._recent: deque[Payment] = deque(maxlen=50)
         self._edges = _edges(mix)
@@ -142,6 +156,12 @@ class Schedule:
             case Kind.READ:
                 hot = self._random.random() < self._hot
                 return Operation(kind, account=self._accounts.hot if hot else self._someone())
+            case Kind.SESSION:
+                return self._session()
+            case Kind.NEWCOMER:
+                return self._newcomer()
+            case Kind.ROUND:
+                return Operation(kind, accounts=tuple(itertools.islice(self._rounds, OF_A_ROUND)))
         hot, payment = self._payment()
         return Operation(Kind.HOT if hot else Kind.PAYMENT, (payment,))
 
@@ -219,6 +239,22 @@ class Schedule:
         self._random.shuffle(payments)
         return tuple(payments)
 
+    def _session(self) -> Operation:
+        hot = self._random.random() < self._hot
+        account, other = self._accounts.hot if hot else self._someone(), self._someone()
+        while other == account:
+            other = self._someone()
+        sides = (account, other) if self._random.random() < 0.5 else (other, account)
+        payment = self._remember(self._new(self._move(*sides), BUSINESS))
+        return Operation(Kind.SESSION, (payment,), account=account)
+
+    def _newcomer(self) -> Operation:
+        self._newcomers += 1
+        account = self._accounts.newcomer(self._newcomers)
+        # Not remembered: a duplicate of it could come before the account is open.
+        payment = self._new(self._move(self._accounts.bank, account), ("posted",))
+        return Operation(Kind.NEWCOMER, (payment,), account=account)
+
     def _new(self, content: dict[str, Any], expects: tuple[str, ...]) -> Payment:
         self._made += 1
         return Payment(f"{self._prefix}{self._made}", wire.encode(content), expects)
@@ -278,6 +314,9 @@ def _edges(mix: Mix) -> list[tuple[float, Kind]]:
         (mix.limits, Kind.LIMIT),
         (mix.invalid, Kind.INVALID),
         (mix.reads, Kind.READ),
+        (mix.sessions, Kind.SESSION),
+        (mix.newcomers, Kind.NEWCOMER),
+        (mix.rounds, Kind.ROUND),
     )
     edges, total = [], 0.0
     for share, kind in shares:

@@ -130,13 +130,17 @@ class Settler:
 
     async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """Read until the answer is other than trouble; raises Abandoned."""
+        return (await self.look(path, query)).answer
+
+    async def look(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
+        """Read, and give what came beside the answer too; raises Abandoned."""
         return await self._ask(lambda: self._client.get(path, query))
 
     async def write(self, path: str, body: bytes) -> Answer:
         """Post something that is not a payment until it is definite; raises Abandoned."""
-        return await self._ask(lambda: self._client.post(path, body))
+        return (await self._ask(lambda: self._client.post(path, body))).answer
 
-    async def _ask(self, send: Callable[[], Awaitable[Reply]]) -> Answer:
+    async def _ask(self, send: Callable[[], Awaitable[Reply]]) -> Reply:
         pause = Pause(self._deadline(time.perf_counter()))
         while True:
             retry_after = None
@@ -146,7 +150,7 @@ class Settler:
                 pass
             else:
                 if reply.answer.status < 500 and reply.answer.status != 429:
-                    return reply.answer
+                    return reply
                 retry_after = reply.retry_after
             await pause.wait(retry_after)
 

@@ -1,4 +1,7 @@
-"""A payledger of our own: `payledger up` on a free port, with its data in a temporary directory."""
+"""A payledger of our own: `payledger up` on a free port, with its data in a temporary directory.
+
+It brings its own PostgreSQL and its own Valkey.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,9 @@ class StackFailed(Exception):
 class Stack:
     """Runs the service while it is entered; `keep` leaves its data and log for a look."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
         self.keep = False
+        self._workers = workers
         self._home = Path(tempfile.mkdtemp(prefix="payledger-demo-"))
         # The database server runs as another user when we are root: let it pass through.
         self._home.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -90,6 +94,8 @@ class Stack:
                 "-m",
                 "service",
                 "up",
+                "--workers",
+                str(self._workers),
                 env=env,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

@@ -119,6 +119,7 @@ class Balance(msgspec.Struct, frozen=True):
     account: str
     version: int
     balance: str
+    held: str
 
 
 class BatchResult(msgspec.Struct):

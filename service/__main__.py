@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from service.commands import install, keys, psql, up, verify
+from service.commands import import_, install, keys, psql, up, verify
 from service.commands.terminal import CommandError
 from service.settings import Settings, SettingsError
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="payledger", description="The payments ledger that lives in your own PostgreSQL."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (up, psql, install, verify, keys):
+    for module in (up, psql, install, verify, keys, import_):
         module.add_commands(commands)
     return parser
 

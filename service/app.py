@@ -14,6 +14,7 @@ from service.api.access import Access
 from service.api.boundary import boundary
 from service.api.counting import Requests
 from service.api.expiring import Expiring
+from service.api.hits import Hits
 from service.api.logs import AccessLogger, access_logger
 from service.api.resources import (
     ACCESS,
@@ -23,6 +24,7 @@ from service.api.resources import (
     POSTER,
     READINESS,
     REQUESTS,
+    SHORTCUT,
     STATUS,
 )
 from service.cache.answers import AnswerCache
@@ -93,7 +95,7 @@ def _add_routes(router: web.UrlDispatcher) -> None:
     # Payments first: routes are tried in order.
     router.add_post(f"{ledger}/payments", payments.post_payment)
     router.add_post(f"{ledger}/payments/batch", payments.post_payments)
-    router.add_get(f"{ledger}/accounts/{{code}}/balance", balances.get_balance)
+    router.add_get(balances.ROUTE, balances.get_balance)
     router.add_get(f"{ledger}/payments", payments.find_payment)
     router.add_get(f"{ledger}/payments/{{payment_id}}", payments.get_payment)
     router.add_post(f"{ledger}/accounts", accounts.create_account)
@@ -132,16 +134,10 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             listener = Listener(direct_dsn, trust=trust, heard=balances.heard)
             relay = Relay(direct_dsn, second_layer=l2)
             gateway = Gateway(writing, reading, deadline_seconds=seconds, metrics=app[METRICS])
-            readiness = Readiness(reading)
             app[BALANCES] = balances
             app[GATEWAY] = gateway
-            app[POSTER] = Poster(
-                gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
-            )
-            app[ACCESS] = Access(gateway)
-            app[READINESS] = Expiring(
-                lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
-            )
+            app[ACCESS] = access = Access(gateway)
+            app[SHORTCUT] = Hits(access, balances, app[REQUESTS]).answer
             app[STATUS] = Status(trust, listener, relay, l2)
             app[METRICS].source(*pool_metrics({"payments": writing, "reads": reading}))
             app[METRICS].source(*cache_metrics(counters, trust, balances, answers, l2))
@@ -151,7 +147,15 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
                 _running(_audit(auditor)),
                 _running(listener.run()),
                 _running(relay.run()),
+                Poster(
+                    gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
+                ) as poster,
             ):
+                readiness = Readiness(reading, poster)
+                app[POSTER] = poster
+                app[READINESS] = Expiring(
+                    lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
+                )
                 yield
             await balances.close()
 

@@ -112,6 +112,13 @@ CATALOGUE: tuple[Definition, ...] = (
         "The key needs the scope {scope}, for this ledger.",
         "Use a key with this scope that is not bound to other ledgers.",
     ),
+    _http(
+        "too_many_requests", "busy", 429,
+        "This API key has more payments waiting than its share.",
+        "Nothing was done. Send fewer at a time; retry with the same key.",
+        "Wait for Retry-After, then retry with the same key.",
+        retry_after=1,
+    ),
     # How it is asked.
     _http(
         "unsupported_media_type", "invalid", 415,

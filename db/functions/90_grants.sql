@@ -84,9 +84,9 @@ grant execute on all functions in schema ledger_private
 grant select on all tables in schema ledger to ledger_writer, ledger_lookup;
 grant select on all tables in schema ledger_private to ledger_lookup;
 
--- Columns where it matters: nothing can choose its own xid and epoch or rewrite what identifies a row. Of
--- these two every column is given; asked for the table, PostgreSQL looks once and not at each
--- column (5 % of a payment).
+-- Columns where it matters: nothing can choose its own xid and epoch or rewrite what identifies a
+-- row. Of these two every column is given; asked for the table, PostgreSQL looks once and not at
+-- each column (5 % of a payment).
 grant insert on ledger.ledger_entries, ledger.idempotency_keys to ledger_writer;
 grant
   insert (ledger_id, payment_id, kind, description, metadata, effective_at, posted_at,

@@ -19,7 +19,8 @@ create table ledger_private.relay_lease (
   expires_at timestamptz not null default '-infinity',
   constraint relay_lease_pkey primary key (only_row),
   constraint relay_lease_has_one_row check (only_row),
-  constraint relay_lease_term_is_held check (term = 0 or num_nulls(holder, generation, taken_at) = 0)
+  constraint relay_lease_term_is_held
+    check (term = 0 or num_nulls(holder, generation, taken_at) = 0)
 )
 -- Renewed about once a second, whatever old snapshots keep vacuum from removing: stay on a page.
 with (fillfactor = 10);

@@ -13,10 +13,10 @@ from loadgen.check.canonical import claim_of_answer, digest, of_request
 from loadgen.check.findings import Breach, Findings
 from loadgen.check.index import Attempt, Index, Read
 from loadgen.check.recovery import Recovery
+from loadgen.headers import parts
 from loadgen.history import Answer, Outcome, classify
 from loadgen.journal.reader import read
 from loadgen.journal.records import Answered, Begin, End, Invoke, Lost, Mark, Served
-from loadgen.prover.tokens import parts
 
 
 class Counts(msgspec.Struct):

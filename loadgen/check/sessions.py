@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loadgen.check.findings import Breach, Findings
 from loadgen.check.index import Index, Read
-from loadgen.prover.tokens import parts
+from loadgen.headers import parts
 
 
 def check_sessions(index: Index, findings: Findings) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import time
 
 from loadgen.client import AnswerLost, Carrier
+from loadgen.headers import newer, token_of
 from loadgen.history import Payment, Record
 from loadgen.journal.history import DurableHistory
 from loadgen.journal.records import Served, text
 from loadgen.latency import Latencies
-from loadgen.prover.tokens import newer, token_of
 from loadgen.schedule import Kind, Operation
 from loadgen.settle import Abandoned, Pause, Settler
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from aiohttp import hdrs
 
 from service.api.expiring import Expiring
 from service.database.api_keys import parse_token
 from service.errors import Problem
+from service.ledger.poster import Owner
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,6 +25,7 @@ Scope: TypeAlias = Literal["read", "write", "admin"]
 # A revoked key works this long at most: well within the promised 5 s.
 _KEY_SECONDS = 2.0
 _MOST_KEYS = 10_000
+_MOST_READ = 1_000  # headers, of 8 KiB at most
 
 # A ledger's name and id never change; only a restored database can disagree.
 _LEDGER_SECONDS = 60.0
@@ -38,35 +43,53 @@ class Access:
 
     async def admit(self, request: web.Request, scope: Scope) -> int:
         """The id of the ledger in the path. Raises Problem, in order: 401, 403, 404."""
-        key = await self._authorize(request, scope)
+        return (await self.identify(request, scope)).ledger_id
+
+    async def identify(self, request: web.Request, scope: Scope) -> Owner:
+        """The same, and the id of the API key: who asks, and where."""
+        api_key_id, key = await self._authorize(request, scope)
         ledger_id = await self._find_ledger(request.match_info["ledger"])
         if key.ledger_ids is not None and ledger_id not in key.ledger_ids:
             # An unknown ledger as well: whoever may not see a ledger learns nothing about it.
             raise Problem("forbidden", {"scope": scope})
         if ledger_id is None:
             raise Problem("unknown_ledger")
-        return ledger_id
+        return Owner(ledger_id, api_key_id)
+
+    def recall(self, request: web.BaseRequest, ledger: str, scope: Scope) -> int | None:
+        """What `admit` answers, if that is known already; None: ask it, for a refusal too."""
+        credentials = _credentials(request)
+        if credentials is None:
+            return None
+        key = self._keys.peek(credentials[0])
+        found = self._ledgers.peek(ledger)
+        if (
+            key is None
+            or found is None
+            or not hmac.compare_digest(credentials[1], key.secret_sha256)
+            or scope not in key.scopes
+            or (key.ledger_ids is not None and found.ledger_id not in key.ledger_ids)
+        ):
+            return None
+        return found.ledger_id
 
     async def admit_everywhere(self, request: web.Request, scope: Scope) -> None:
         """For what concerns no single ledger: a key bound to some will not do."""
-        key = await self._authorize(request, scope)
+        _, key = await self._authorize(request, scope)
         if key.ledger_ids is not None:
             raise Problem("forbidden", {"scope": scope})
 
-    async def _authorize(self, request: web.Request, scope: Scope) -> ApiKey:
-        given = request.headers.getall("Authorization", ())
-        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
-        if parsed is None:
+    async def _authorize(self, request: web.Request, scope: Scope) -> tuple[int, ApiKey]:
+        credentials = _credentials(request)
+        if credentials is None:
             raise _unauthorized()
-        api_key_id, secret = parsed
+        api_key_id, digest = credentials
         key = await self._keys.get(api_key_id)
-        digest = hashlib.sha256(secret).digest()
         if key is None or not hmac.compare_digest(digest, key.secret_sha256):
             raise _unauthorized()
         if scope not in key.scopes:
             raise Problem("forbidden", {"scope": scope})
-        return key
+        return api_key_id, key
 
     async def _find_ledger(self, name: str) -> int | None:
         if not _LEDGER_NAME.fullmatch(name):
@@ -76,6 +99,24 @@ class Access:
             self._ledgers.forget(name)  # it may be created any moment
             return None
         return ledger.ledger_id
+
+
+def _credentials(request: web.BaseRequest) -> tuple[int, bytes] | None:
+    """The key's id and its secret's SHA-256; None: there is no one key."""
+    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    return _read_credentials(given[0]) if len(given) == 1 else None
+
+
+@lru_cache(maxsize=_MOST_READ)
+def _read_credentials(header: str) -> tuple[int, bytes] | None:
+    """What the header says, which is not yet whether it is true.
+
+    Kept, as clients say the same again and again. Who is slow to be answered learns that the whole
+    header was not seen lately, and nothing about any part of it: a dict compares hashes first.
+    """
+    scheme, _, token = header.partition(" ")
+    parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
+    return None if parsed is None else (parsed[0], hashlib.sha256(parsed[1]).digest())
 
 
 def _unauthorized() -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from service.errors import PROBLEM_JSON, render
 
@@ -20,7 +20,8 @@ JSON = "application/json"
 
 def document(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """JSON that is ready to go out."""
-    return web.Response(body=body, status=status, headers={"Content-Type": JSON, **(headers or {})})
+    sent = {hdrs.CONTENT_TYPE: JSON, **(headers or {})}
+    return web.Response(body=body, status=status, headers=sent)
 
 
 def rendered(

@@ -1,10 +1,11 @@
-"""/v1/ledgers/{ledger}/accounts/{code}/balance."""
+"""The balance of an account. What is in this process's memory is answered by service.api.hits."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from service.api import answers, documents
 from service.api.parameters import account_code, query
@@ -16,6 +17,11 @@ from service.errors import Problem
 if TYPE_CHECKING:
     from service.cache.model import Served
 
+ROUTE = "/v1/ledgers/{ledger}/accounts/{code}/balance"
+
+# Prepared once, as those of hdrs; there it is spelled Etag.
+_ETAG, _SOURCE = istr("ETag"), istr("Payledger-Source")
+
 
 async def get_balance(request: web.Request) -> web.Response:
     """From the nearest layer that may answer; 304 for whoever has this version already."""
@@ -25,11 +31,8 @@ async def get_balance(request: web.Request) -> web.Response:
     balances = request.app[BALANCES]
     version = None if least is None else least.version
     epoch = None if least is None else least.epoch
-    # Most of the time there is nothing to wait for.
-    served = None if strong else balances.peek(key, version, epoch)
-    if served is None:
-        served = await balances.read(key, min_version=version, epoch=epoch, strong=strong)
-    return _answer(request, served)
+    served = await balances.read(key, min_version=version, epoch=epoch, strong=strong)
+    return answer(request, served)
 
 
 def _wanted(request: web.Request) -> tuple[Token | None, bool]:
@@ -45,16 +48,17 @@ def _wanted(request: web.Request) -> tuple[Token | None, bool]:
     return least, consistency is not None
 
 
-def _answer(request: web.Request, served: Served) -> web.Response:
+def answer(request: web.BaseRequest, served: Served) -> web.Response:
+    """The balance, or 304."""
     etag = f'"{write_token(served.balance.version, served.epoch)}"'
-    headers = {
-        "ETag": etag,
+    headers: dict[str, str] = {
+        _ETAG: etag,
         # Whoever keeps it has to ask whether it is still so.
-        "Cache-Control": "private, no-cache",
-        "Age": str(int(served.age_seconds)),
-        "Payledger-Source": served.layer,
+        hdrs.CACHE_CONTROL: "private, no-cache",
+        hdrs.AGE: str(int(served.age_seconds)),
+        _SOURCE: served.layer,
     }
-    conditions = request.headers.getall("If-None-Match", ())
+    conditions = request.headers.getall(hdrs.IF_NONE_MATCH, ())
     if conditions and names(conditions, etag):
         return web.Response(status=304, headers=headers)
     return answers.rendered(documents.balance(served.balance), headers=headers)

@@ -10,12 +10,15 @@ import itertools
 import logging
 import re
 import secrets
+from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from multidict import istr
 
 from service.api import answers
+from service.api.resources import SHORTCUT
 from service.errors import Problem, describe
 
 if TYPE_CHECKING:
@@ -23,13 +26,18 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
+    from service.api.resources import Shortcut
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ServerHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     Counted = Callable[[web.Request, int, float], None]
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID = "X-Request-Id"
+REQUEST_ID = istr("X-Request-Id")
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+
+_current_id: ContextVar[str] = ContextVar("request_id")
 
 _process = secrets.token_hex(6)
 _numbers = itertools.count(1)
@@ -49,21 +57,34 @@ def boundary(counted: Counted) -> Middleware:
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request_id = request.headers.get(REQUEST_ID, "")
-    if not _REQUEST_ID_FORM.fullmatch(request_id):
-        request_id = _new_request_id()
+    asked_as = request_id(request)
+    _current_id.set(asked_as)
     try:
         response = await handler(request)
     except Problem as exc:
         response = answers.problem(exc)
     except web.HTTPException as exc:
-        response = _page(exc, request_id)
+        response = _page(exc, asked_as)
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        response = _defect(exc, request_id)
-    response.headers[REQUEST_ID] = request_id
+        response = _defect(exc, asked_as)
+    if not response.prepared:
+        response.headers[REQUEST_ID] = asked_as
     return response
+
+
+def current_id() -> str:
+    """The id of the request, for an answer that begins to go out before its handler has ended."""
+    return _current_id.get()
+
+
+def request_id(request: web.BaseRequest) -> str:
+    """The one that the client gave, or a new one."""
+    given = request.headers.get(REQUEST_ID)
+    if given is None or not _REQUEST_ID_FORM.fullmatch(given):
+        return _new_request_id()
+    return given
 
 
 def _new_request_id() -> str:
@@ -94,18 +115,29 @@ def _page(exc: web.HTTPException, request_id: str) -> web.Response:
 
 
 class Runner(web.AppRunner):
-    """Serves an application whose connections answer their own errors in our form."""
+    """Serves an application, past its router where there is a shorter way.
+
+    Its connections answer their own errors in our form.
+    """
 
     __slots__ = ()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         return _Server(
-            server.request_handler,
+            _shortened(self.app[SHORTCUT], server.request_handler),
             request_factory=server.request_factory,
             loop=server._loop,
             **server._kwargs,
         )
+
+
+def _shortened(shortcut: Shortcut, handler: ServerHandler) -> ServerHandler:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        response = shortcut(request)
+        return await handler(request) if response is None else response
+
+    return handle
 
 
 class _Server(web.Server):

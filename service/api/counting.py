@@ -45,10 +45,14 @@ class Requests:
         self._payments = metrics.counter(PAYMENTS)
 
     def answered(self, request: web.Request, status: int, began_at: float) -> None:
-        """`began_at`: perf_counter() then."""
+        """A request that was routed. `began_at`: perf_counter() then."""
         resource = request.match_info.route.resource
         route = NO_ROUTE if resource is None else resource.canonical
         method = request.method if request.method in _METHODS else "other"
+        self.count(method, route, status, began_at)
+
+    def count(self, method: str, route: str, status: int, began_at: float) -> None:
+        """One whose labels are known to be few."""
         self._requests.add((method, route, str(status)))
         self._seconds.observe(perf_counter() - began_at, (method, route))
 

@@ -36,6 +36,13 @@ class Expiring(Generic[K, V]):
             self._flights[key] = flight
         return await asyncio.shield(flight)
 
+    def peek(self, key: K) -> V | None:
+        """What `get` would answer without asking; None if it would have to ask."""
+        answer = self._answers.get(key)
+        if answer is None or answer[1] <= asyncio.get_running_loop().time():
+            return None
+        return answer[0]
+
     def forget(self, key: K) -> None:
         """The next `get` asks anew."""
         self._answers.pop(key, None)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -29,6 +32,9 @@ _NUMBER_LENGTH_LIMIT = 400
 _EXPONENT_LIMIT = 400
 
 _BODY_SECONDS = 10.0
+
+NDJSON = "application/x-ndjson"
+_PIECE_SECONDS = 60.0  # a stream may rest so long
 
 _JSON_TYPE = re.compile(
     r'application/json[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*;?[ \t]*)?', re.IGNORECASE
@@ -82,6 +88,26 @@ async def _read_chunks(request: web.Request, limit: int) -> bytes:
         if len(body) > limit:
             raise Problem("body_too_large", {"limit": limit})
     return bytes(body)
+
+
+def is_ndjson(request: web.Request) -> bool:
+    """Whether the body is declared to be JSON in lines."""
+    plain = request.headers.get("Content-Encoding", "identity").lower() == "identity"
+    return plain and request.headers.get("Content-Type", "").lower() == NDJSON
+
+
+async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The body piece by piece, however long it is. Raises Problem when the rest does not come."""
+    content = request.content
+    try:
+        while not content.at_eof():
+            async with asyncio.timeout(_PIECE_SECONDS):
+                data = await content.readany()
+            yield data
+    except TimeoutError:
+        raise Problem("body_too_slow", close=True) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise Problem("request_malformed", close=True) from None
 
 
 def check_json(body: bytes) -> None:

@@ -6,22 +6,21 @@ one thing only (json_bodies), and how an amount is spelled. jsonb reads 1e2 and 
 here an amount is a JSON integer, or a string of digits. Any other number or string goes to SQL as
 a string that it refuses as amount_not_integer, in its own order of precedence: as it is when it has
 cents, else as "NaN".
+
+A payment in the common form goes as it came; its key, which came beside it, is put in front.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 import msgspec
 
 from service.api.json_bodies import malformed, read_struct
 from service.errors import Problem
-from service.ledger.poster import Element, Payment
+from service.ledger.poster import Element
 
 PAYMENTS_LIMIT = 500
-
-_NO_METADATA = msgspec.Raw(b"{}")
 
 _NUMBER = re.compile(r"-?[0-9]+")
 DIGITS = re.compile(r"-?[0-9]{1,1000}")
@@ -37,31 +36,38 @@ class _Simple(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     amount: int | str
     currency: str
     description: str | None = None
-    metadata: msgspec.Raw = _NO_METADATA
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     payments: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _PostingAmount(msgspec.Struct, gc=False):
+class _Key(msgspec.Struct, gc=False):
+    idempotency_key: str | None = None
+
+
+class _Posting(msgspec.Struct, gc=False):
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
     amount: int | str | None = None
 
 
-class _Amounts(msgspec.Struct, gc=False):
-    """Of an element only the amounts, in the common form."""
+class _Known(_Posting, gc=False):
+    """Of an element only what has to be known on its way, in the common form."""
 
-    amount: int | str | None = None
-    postings: list[_PostingAmount] | None = None
+    idempotency_key: str | None = None
+    postings: list[_Posting] | None = None
 
 
 _simple = msgspec.json.Decoder(_Simple)
-_amounts = msgspec.json.Decoder(list[_Amounts])
+_known = msgspec.json.Decoder(_Known)
+_knowns = msgspec.json.Decoder(list[_Known])
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_payment(body: bytes, idem_key: str) -> Payment | Element:
+def read_payment(body: bytes, idem_key: str) -> Element:
     """The body of a single payment; `idem_key` came beside it."""
     try:
         simple = _simple.decode(body)
@@ -69,14 +75,9 @@ def read_payment(body: bytes, idem_key: str) -> Payment | Element:
         pass
     else:
         if _is_common(simple.amount):
-            return Payment(
-                simple.from_,
-                simple.to,
-                Decimal(simple.amount),  # int() has a limit to its digits
-                simple.currency,
-                simple.description,
-                bytes(simple.metadata).decode(),
-            )
+            rest = body[body.index(b"{") + 1 :]
+            text = b'{"idempotency_key":%b,%b' % (msgspec.json.encode(idem_key), rest)
+            return Element(text, idem_key, (simple.from_, simple.to))
 
     try:
         fields = _fields.decode(body)
@@ -85,43 +86,64 @@ def read_payment(body: bytes, idem_key: str) -> Payment | Element:
     if "idempotency_key" in fields:
         raise _payment_malformed("idempotency_key", "unknown field")
     fields["idempotency_key"] = msgspec.Raw(msgspec.json.encode(idem_key))
-    return Element(_mended(fields).decode())
+    return read_element(_mended(fields))
 
 
-def read_batch(body: bytes) -> str:
-    """The array for ledger.post_payments."""
+def read_batch(body: bytes) -> list[Element]:
+    """The elements for ledger.post_payments."""
     payments = read_struct(body, _Batch).payments
     try:
-        elements = _raws.decode(payments)
+        raws = _raws.decode(payments)
     except msgspec.ValidationError:
         raise malformed("not an array", "payments") from None
-    if len(elements) > PAYMENTS_LIMIT:
-        raise Problem("too_many_payments", {"payments": len(elements), "limit": PAYMENTS_LIMIT})
-    if _are_common(payments):
-        return bytes(payments).decode()
-    return (b"[" + b",".join(map(_mended_element, elements)) + b"]").decode()
-
-
-def _are_common(payments: msgspec.Raw) -> bool:
-    """Whether all amounts are in the common form, so that the array can go as it came."""
+    if len(raws) > PAYMENTS_LIMIT:
+        raise Problem("too_many_payments", {"payments": len(raws), "limit": PAYMENTS_LIMIT})
     try:
-        elements = _amounts.decode(payments)
+        knowns = _knowns.decode(payments)
     except msgspec.ValidationError:
-        return False
-    for element in elements:
-        if not _is_common(element.amount):
-            return False
-        for posting in element.postings or ():
-            if not _is_common(posting.amount):
-                return False
-    return True
+        return [read_element(bytes(raw)) for raw in raws]
+    return [_element(bytes(raw), known) for raw, known in zip(raws, knowns, strict=True)]
+
+
+def read_element(text: bytes) -> Element:
+    """An element with its key in it, whatever its form: JSON that means one thing only."""
+    known = _read_known(text)
+    if known is None:
+        text = _mended_element(text)
+        known = _read_known(text)  # what was wrong may have been an amount only
+    return Element(text, _key_of(text)) if known is None else _element(text, known)
+
+
+def _read_known(text: bytes) -> _Known | None:
+    """None: it is of another form."""
+    try:
+        return _known.decode(text)
+    except msgspec.ValidationError:
+        return None
+
+
+def _element(text: bytes, known: _Known) -> Element:
+    if not (_is_common(known.amount) and all(_is_common(p.amount) for p in known.postings or ())):
+        text = _mended_element(text)
+    named = [known.from_, known.to]
+    for posting in known.postings or ():
+        named += (posting.from_, posting.to)
+    return Element(text, known.idempotency_key, tuple([code for code in named if code]))
+
+
+def _key_of(text: bytes) -> str | None:
+    """The key of an element of another form, if that can be told."""
+    try:
+        return msgspec.json.decode(text, type=_Key).idempotency_key
+    except msgspec.ValidationError:
+        return None
 
 
 def _is_common(amount: int | str | None) -> bool:
     return amount.__class__ is not str or DIGITS.fullmatch(amount) is not None
 
 
-def _mended_element(element: msgspec.Raw) -> bytes:
+def _mended_element(element: bytes | msgspec.Raw) -> bytes:
     try:
         return _mended(_fields.decode(element))
     except msgspec.ValidationError:

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from service.api import answers
+from service.api.boundary import REQUEST_ID, current_id
 from service.api.idempotency_keys import IDEMPOTENCY_KEY, check_key, header_key
 from service.api.json_bodies import (
     BATCH_BODY_LIMIT,
     BODY_LIMIT,
+    NDJSON,
     check_json,
     check_type,
+    is_ndjson,
     read_body,
+    read_chunks,
 )
 from service.api.parameters import payment_id, query
 from service.api.payment_bodies import read_batch, read_payment
+from service.api.payment_lines import Lines, post_lines
 from service.api.resources import ACCESS, GATEWAY, POSTER, REQUESTS
 from service.api.tokens import write_token
 from service.errors import Problem, render
 from service.ledger.gateway import entries_of, values_of
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections.abc import AsyncIterator
 
+    from service.api.payment_lines import Answered, Line
     from service.ledger.gateway import PaymentResult
+    from service.ledger.poster import Owner
 
 _REPLAYED = "Idempotent-Replayed"
 _EPOCH = "Payledger-Epoch"
@@ -32,43 +41,84 @@ _TOKENS = "Payledger-Tokens"
 # Of headers, proxies and clients take 8 KiB or so, all together.
 _TOKENS_LIMIT = 4096
 
+# When nothing more can be said of any payment of a batch, it is said of the batch.
+_ABOUT_ALL = ("not_attempted", "outcome_unknown")
+
 
 async def post_payment(request: web.Request) -> web.Response:
     """201 when posted, first and replay alike."""
     poster = request.app[POSTER]
     deadline = poster.deadline()
-    ledger_id = await request.app[ACCESS].admit(request, "write")
+    owner = await request.app[ACCESS].identify(request, "write")
     check_type(request)
     body = await read_body(request, BODY_LIMIT)
     idem_key = header_key(request)
     check_json(body)
-    payment = read_payment(body, idem_key)
-    result = await poster.post_payment(payment, idem_key, ledger_id, deadline)
+    result = await poster.post_payment(read_payment(body, idem_key), owner, deadline)
     _count(request, result)
     return _answer(request, result, 201)
 
 
-async def post_payments(request: web.Request) -> web.Response:
-    """200, with what each payment would have been answered by itself."""
+async def post_payments(request: web.Request) -> web.StreamResponse:
+    """200, with what each payment would have been answered by itself.
+
+    A JSON array is one call, and is answered when all is known; lines are a stream.
+    """
     poster = request.app[POSTER]
     deadline = poster.deadline()
-    ledger_id = await request.app[ACCESS].admit(request, "write")
+    owner = await request.app[ACCESS].identify(request, "write")
+    if is_ndjson(request):
+        if IDEMPOTENCY_KEY in request.headers:
+            raise Problem("batch_idempotency_key_not_allowed")
+        return await _stream_payments(request, owner)
     check_type(request)
     body = await read_body(request, BATCH_BODY_LIMIT)
     if IDEMPOTENCY_KEY in request.headers:
         raise Problem("batch_idempotency_key_not_allowed")
     check_json(body)
-    results = await poster.post_payments(read_batch(body), ledger_id, deadline)
+    results = await poster.post_payments(read_batch(body), owner, deadline)
     for result in results:
         _count(request, result)
+    codes = {result.code for result in results}
+    if len(codes) == 1 and (code := codes.pop()) in _ABOUT_ALL:
+        raise Problem(code)
+    epoch = next((result.epoch for result in results if result.epoch), None)
     return answers.document(
         b'{"epoch":%b,"results":[%b]}'
         % (
-            b'"%b"' % results[0].epoch.encode() if results else b"null",
+            b"null" if epoch is None else b'"%b"' % epoch.encode(),
             b",".join(map(_result, results)),
         ),
         200,
     )
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[list[Line]]:
+    lines = Lines()
+    async for data in read_chunks(request):
+        for chunk in lines.feed(data):
+            yield chunk
+    for chunk in lines.end():
+        yield chunk
+
+
+async def _stream_payments(request: web.Request, owner: Owner) -> web.StreamResponse:
+    """200 and a line for each line, while they come. Without its end it was cut off."""
+    response = web.StreamResponse(headers={"Content-Type": NDJSON, REQUEST_ID: current_id()})
+    await response.prepare(request)
+
+    async def answer(answered: list[Answered]) -> None:
+        for _, result in answered:
+            _count(request, result)
+        await response.write(b"".join([_line(line.number, result) for line, result in answered]))
+
+    try:
+        await post_lines(request.app[POSTER], owner, _chunks(request), answer)
+        await response.write_eof()
+    except* (ConnectionError, Problem) as group:
+        # The client is gone, or it sent no more: nothing can be said to it any more.
+        raise ConnectionResetError from group
+    return response
 
 
 async def get_payment(request: web.Request) -> web.Response:
@@ -109,7 +159,11 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
-    return answers.document(result.body.encode(), posted_status, headers)
+    return answers.document(result.body, posted_status, headers)
+
+
+def _line(number: int, result: PaymentResult) -> bytes:
+    return b'{"line":%d,%b\n' % (number, _result(result)[1:])
 
 
 def _tokens(result: PaymentResult) -> dict[str, str]:
@@ -126,7 +180,7 @@ def _tokens(result: PaymentResult) -> dict[str, str]:
 
 def _result(result: PaymentResult) -> bytes:
     if result.outcome == "posted":
-        status, body = 201, result.body.encode()
+        status, body = 201, result.body
     else:
         status, body, _ = render(result.code or "internal_error", values_of(result))
     replayed = b"true" if result.replayed else b"false"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from aiohttp import web
 
 from service.api.access import Access
@@ -14,6 +17,9 @@ from service.ledger.readiness import Check
 from service.metrics.instruments import Metrics
 from service.relay.status import Status
 
+# Answers a request before it is routed, or gives None: then that goes the ordinary way.
+Shortcut: TypeAlias = Callable[[web.BaseRequest], web.Response | None]
+
 ACCESS = web.AppKey("access", Access)
 BALANCES = web.AppKey("balances", BalanceCache)
 GATEWAY = web.AppKey("gateway", Gateway)
@@ -21,4 +27,5 @@ METRICS = web.AppKey("metrics", Metrics)
 POSTER = web.AppKey("poster", Poster)
 READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)
 REQUESTS = web.AppKey("requests", Requests)
+SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut")
 STATUS = web.AppKey("status", Status)

@@ -50,7 +50,7 @@ class _Answer(msgspec.Struct, array_like=True):
     outcome: str
     code: str | None
     payment_id: str | None
-    body: str
+    body: bytes
 
 
 class _Kept(NamedTuple):
@@ -166,9 +166,7 @@ class AnswerCache:
             self._l2.put_answer(scope, ledger_id, idem_key, value, int(seconds * 1_000))
 
     def _keep(self, key: AnswerKey, answer: _Answer, seconds: float) -> None:
-        size = _OVERHEAD + len(key.idem_key) + 4 * len(answer.body)  # 4: the widest character
-        if answer.body.isascii():
-            size -= 3 * len(answer.body)
+        size = _OVERHEAD + len(key.idem_key) + len(answer.body)
         if size > self._most_bytes:
             return
         self._forget(key)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from service.commands.targets import admin_dsn
-from service.commands.terminal import CommandError, say, table
+from service.commands.terminal import CommandError, progress, say, table
 from service.database.connections import DatabaseError
 from service.database.sessions import session
 from service.database.verification import Breach, find_ledger_id, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from service.commands.terminal import Commands
     from service.settings import Settings
@@ -41,7 +39,7 @@ def add_commands(commands: Commands) -> None:
 def run_verify(settings: Settings, options: argparse.Namespace) -> int:
     """Exit status 1 when there is any breach; they are listed on stdout."""
     try:
-        with _progress(options.slices) as advance:
+        with progress("verifying", options.slices) as advance:
             breaches = asyncio.run(
                 _verify(admin_dsn(settings), options.ledger, options.slices, advance)
             )
@@ -67,7 +65,7 @@ def run_verify(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _verify(
-    dsn: str, ledger: str | None, slices: int, advance: Callable[[], None]
+    dsn: str, ledger: str | None, slices: int, advance: Callable[[float], None]
 ) -> list[Breach]:
     async with session(dsn, "payledger verify") as con:
         ledger_id = None
@@ -76,23 +74,8 @@ async def _verify(
         breaches: list[Breach] = []
         async for found in verify(con, ledger_id, slices):
             breaches += found
-            advance()
+            advance(1)
         return breaches
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar for people who watch; nothing in a log file, or where rich is not installed."""
-    try:
-        from rich.console import Console
-        from rich.progress import Progress
-    except ImportError:
-        yield lambda: None
-        return
-    console = Console(file=sys.stderr)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("verifying", total=total)
-        yield lambda: progress.advance(task)
 
 
 def _positive(text: str) -> int:

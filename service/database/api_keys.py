@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 SECRET_BYTES = 32
 SCOPES = ("read", "write", "admin")
+
+# Decoding forgives much; only the one spelling of each key counts. 32 bytes are 42 characters and
+# 4 bits, so the last character is one of 16.
+_TOKEN = re.compile(r"plk_(0|[1-9][0-9]{0,17})_([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])")
 
 
 @dataclass(frozen=True)
@@ -37,18 +42,8 @@ def render_token(api_key_id: int, secret: bytes) -> str:
 
 def parse_token(token: str) -> tuple[int, bytes] | None:
     """The key's id and secret; None for what render_token cannot have made."""
-    prefix, _, rest = token.partition("_")
-    number, _, text = rest.partition("_")
-    if prefix != "plk" or not (number.isascii() and number.isdigit() and len(number) <= 18):
-        return None
-    try:
-        secret = urlsafe_b64decode(text.encode("ascii") + b"=")
-    except ValueError:
-        return None
-    # Decoding forgives much; only the one spelling counts.
-    if len(secret) != SECRET_BYTES or render_token(int(number), secret) != token:
-        return None
-    return int(number), secret
+    match = _TOKEN.fullmatch(token)
+    return None if match is None else (int(match[1]), urlsafe_b64decode(match[2] + "="))
 
 
 async def create(

@@ -4,6 +4,9 @@ A call is repeated only when that is safe and may help: the functions are idempo
 content, and the trouble is the connection's or another transaction's. What a failed attempt left
 behind is kept apart: an error that the server reports has rolled the attempt back; a connection
 lost in mid-call may have committed it.
+
+`carry` repeats a call as it is. Who has to change it in between (the poster, which then sends a
+part of its payments) makes single attempts, and is told how each failed.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Errors that the server reports before it commits: the attempt is rolled back. Every other lost
 # call may have been carried out: its session ended (57P0x, 08xxx), or nothing more was heard.
-_LOCK_TIMEOUT = "55P03"
-_ROLLED_BACK = frozenset({"40001", "40P01", _LOCK_TIMEOUT})
+LOCK_TIMEOUT = "55P03"
+_ROLLED_BACK = frozenset({"40001", "40P01", LOCK_TIMEOUT})
 
 # Not cured by trying again at once, and no fault of the client: out of disk, memory or
 # connections; cancelled; I/O error; a server that only reads. Rolled back, too.
@@ -48,8 +51,8 @@ NO_CONNECTION = (
     asyncpg.InternalClientError,
 )
 
-_FIRST_PAUSE = 0.01
-_LONGEST_PAUSE = 0.5
+FIRST_PAUSE = 0.01
+LONGEST_PAUSE = 0.5
 
 # Calls at once, waiting for a connection or on one. More could only time out.
 _MOST_IN_WORK = 2_000
@@ -68,6 +71,11 @@ class Carried(NamedTuple):
     rows: list[asyncpg.Record]
     doubtful: bool
     epoch: str
+
+
+def reserve(deadline_seconds: float) -> float:
+    """What an attempt must have left to begin: one that is cut off leaves its outcome in doubt."""
+    return min(deadline_seconds / 10, 1.0)
 
 
 class Carrier:
@@ -89,8 +97,7 @@ class Carrier:
         self._pool = pool
         self._waited = waited
         self._deadline_seconds = deadline_seconds
-        # What an attempt must have left to begin: one that is cut off leaves its outcome in doubt.
-        self._reserve_seconds = min(deadline_seconds / 10, 1.0)
+        self._reserve_seconds = reserve(deadline_seconds)
         self._refuses = refuses
         self._writes = writes
         self._in_work = 0
@@ -124,42 +131,53 @@ class Carrier:
         loop = asyncio.get_running_loop()
         last_begin = deadline - self._reserve_seconds
         doubtful = False
-        pause = _FIRST_PAUSE
+        pause = FIRST_PAUSE
 
         while True:
             began_at = loop.time()
             try:
-                connection = await self._pool.acquire(timeout=last_begin - began_at)
-            except NO_CONNECTION as exc:
-                failure = _Failure(exc, doubtful=False, retry=True)
-            else:
-                self._waited(loop.time() - began_at)
-                try:
-                    epoch = epoch_of(connection)
-                    rows = await self._attempt(connection, statement, arguments, deadline)
-                    return Carried(rows, doubtful, epoch)
-                except _Failure as exc:
-                    failure = exc
-                except Problem:
+                carried = await self.attempt(statement, arguments, last_begin, deadline)
+                return carried._replace(doubtful=doubtful)
+            except Failure as exc:
+                failure = exc
+            except Problem:
+                raise
+            except Exception as exc:
+                if not doubtful:
                     raise
-                except Exception as exc:
-                    if not doubtful:
-                        raise
-                    logger.error("a repeated call failed", extra={"exception": describe(exc)})
-                    raise Problem("outcome_unknown") from exc
+                logger.error("a repeated call failed", extra={"exception": describe(exc)})
+                raise Problem("outcome_unknown") from exc
             doubtful = doubtful or (self._writes and failure.doubtful)
 
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE)
             resumes_at = loop.time() + pause * random.uniform(0.5, 1)
             # Another wait for the same lock must end before the deadline, too.
-            needs = loop.time() - began_at if failure.sqlstate == _LOCK_TIMEOUT else 0.0
+            needs = loop.time() - began_at if failure.sqlstate == LOCK_TIMEOUT else 0.0
             if not failure.retry or resumes_at >= min(last_begin, deadline - needs):
                 raise _given_up(failure, statement, doubtful=doubtful)
             await asyncio.sleep(resumes_at - loop.time())
             if loop.time() >= last_begin:  # a busy machine overslept
                 raise _given_up(failure, statement, doubtful=doubtful)
 
-    async def _attempt(
+    async def attempt(
+        self, statement: str, arguments: Sequence[object], last_begin: float, deadline: float
+    ) -> Carried:
+        """One call. It begins until `last_begin` or not at all; its connection ends at `deadline`.
+
+        Raises Failure, or Problem for what SQL raised; anything else is a defect.
+        """
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        try:
+            connection = await self._pool.acquire(timeout=last_begin - began_at)
+        except NO_CONNECTION as exc:
+            raise Failure(exc, doubtful=False, retry=True) from exc
+        self._waited(loop.time() - began_at)
+        epoch = epoch_of(connection)
+        rows = await self._call(connection, statement, arguments, deadline)
+        return Carried(rows, doubtful=False, epoch=epoch)
+
+    async def _call(
         self, connection: Connection, statement: str, arguments: Sequence[object], deadline: float
     ) -> list[asyncpg.Record]:
         """One call on one connection, which is given back or ended, whatever happens."""
@@ -178,7 +196,7 @@ class Carrier:
         except Exception as exc:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
                 raise self._refusal(exc) from exc
-            failure = _failure(exc, state, connection)
+            failure = _failure_of(exc, state, connection)
             if not state:
                 connection.terminate()  # not the server's word: who knows what it is doing
             if failure is None:
@@ -192,7 +210,7 @@ class Carrier:
             await self._give_back(connection, warnings)
 
         if warnings is not None and warnings.committed_locally:
-            raise _Failure(None, doubtful=True, retry=False)
+            raise Failure(None, doubtful=True, retry=False)
         return rows
 
     def _refusal(self, exc: Exception) -> Problem:
@@ -224,7 +242,7 @@ class _Warnings:
             self.committed_locally = True
 
 
-class _Failure(Exception):
+class Failure(Exception):
     """An attempt failed. `doubtful`: it may have been carried out. `retry`: it may go well yet."""
 
     def __init__(self, cause: BaseException | None, *, doubtful: bool, retry: bool) -> None:
@@ -234,25 +252,28 @@ class _Failure(Exception):
         self.doubtful = doubtful
         self.retry = retry
 
+    @property
+    def name(self) -> str:
+        """For the log: the text of an error may hold addresses and values."""
+        return self.sqlstate or type(self.cause).__name__
 
-def _failure(exc: Exception, state: str, connection: Connection) -> _Failure | None:
+
+def _failure_of(exc: Exception, state: str, connection: Connection) -> Failure | None:
     """What an exception that is no refusal means for the call; None: a defect."""
     if is_infrastructure(exc, connection):
-        return _Failure(exc, doubtful=state not in _ROLLED_BACK, retry=True)
+        return Failure(exc, doubtful=state not in _ROLLED_BACK, retry=True)
     if state.startswith(_SERVER_UNFIT):
-        return _Failure(exc, doubtful=False, retry=False)
+        return Failure(exc, doubtful=False, retry=False)
     return None
 
 
-def _given_up(failure: _Failure, statement: str, *, doubtful: bool) -> Problem:
+def _given_up(failure: Failure, statement: str, *, doubtful: bool) -> Problem:
     if doubtful:
         code = "outcome_unknown"
-    elif failure.sqlstate == _LOCK_TIMEOUT:
+    elif failure.sqlstate == LOCK_TIMEOUT:
         code = "account_busy"
     else:
         code = "not_attempted"
-    # Names only: the text of an error may hold addresses and values.
-    cause = failure.sqlstate or type(failure.cause).__name__
     function = statement.partition("(")[0].rpartition(" ")[2]
-    logger.warning("gave up", extra={"code": code, "function": function, "cause": cause})
+    logger.warning("gave up", extra={"code": code, "function": function, "cause": failure.name})
     return Problem(code)

@@ -1,6 +1,7 @@
 """One method per SQL function, of the same name. What is decided is decided there.
 
-Amounts and documents travel as text: nothing is parsed on its way that only passes through.
+Amounts and documents travel as text, answers of payments as bytes: nothing is parsed on its way
+that only passes through.
 """
 
 from __future__ import annotations
@@ -36,17 +37,28 @@ POOL_WAITS = Family(
 )
 
 
+_RESULT_COLUMNS = "outcome, code, replayed, payment_id::text, convert_to(body::text, 'UTF8')"
+
+# The call takes an argument from the subquery, so it is made after the timeout has been set.
+_POST_PAYMENTS = f"""\
+select {_RESULT_COLUMNS}
+from
+  (select set_config('lock_timeout', $4, true) is not null as is_set offset 0) as timeout,
+  lateral ledger.post_payments($1, $2, $3 and is_set)
+order by item"""  # noqa: S608 -- constants
+
+
 class PaymentResult(NamedTuple):
-    """ledger.payment_result. `body` of a posted payment is the answer's very bytes, as text.
+    """ledger.payment_result. `body` of a posted payment is the answer's very bytes.
 
     `epoch` is of the history that it was read in; empty when the database has none.
     """
 
-    outcome: str  # posted, rejected, invalid, conflict, busy; or unknown, see _undoubted
+    outcome: str  # posted, rejected, invalid, conflict, busy; the poster adds unknown
     code: str | None
     replayed: bool
     payment_id: str | None
-    body: Json
+    body: bytes
     epoch: str = ""
 
 
@@ -137,42 +149,28 @@ class Gateway:
             waited=lambda seconds: waits.observe(seconds, ("reads",)),
         )
 
-    async def post_payment(
-        self,
-        idem_key: str,
-        from_: str,
-        to: str,
-        amount: Decimal | int,
-        currency: str,
-        description: str | None,
-        metadata: Json,
-        ledger_id: int,
-        deadline: float,
-    ) -> PaymentResult:
-        """One posting, effective now. `deadline` is a time of the running loop."""
-        carried = await self._writing.carry(
-            "select outcome, code, replayed, payment_id::text, body::text"
-            " from ledger.post_payment($1, $2, $3, $4, $5, $6, $7, p_ledger_id => $8)",
-            (idem_key, from_, to, amount, currency, description, metadata, ledger_id),
-            deadline,
-        )
-        result = PaymentResult(*carried.rows[0])._replace(epoch=carried.epoch)
-        return _undoubted(result, doubtful=carried.doubtful)
-
     async def post_payments(
-        self, payments: Json, ledger_id: int, deadline: float
+        self,
+        payments: Json,
+        ledger_id: int,
+        *,
+        wait: bool,
+        lock_timeout_ms: int,
+        last_begin: float,
+        deadline: float,
     ) -> list[PaymentResult]:
-        """Many independent payments; their results in input order."""
-        carried = await self._writing.carry(
-            "select outcome, code, replayed, payment_id::text, body::text"
-            " from ledger.post_payments($1, $2) order by item",
-            (payments, ledger_id),
+        """Many independent payments, in one attempt; their results in input order.
+
+        Raises what Carrier.attempt raises. The lock timeout is set by the statement itself, for
+        its own transaction: no round trip, and nothing stays behind in the session.
+        """
+        carried = await self._writing.attempt(
+            _POST_PAYMENTS,
+            (payments, ledger_id, wait, f"{lock_timeout_ms}ms"),
+            last_begin,
             deadline,
         )
-        return [
-            _undoubted(PaymentResult(*row)._replace(epoch=carried.epoch), doubtful=carried.doubtful)
-            for row in carried.rows
-        ]
+        return [_payment_result(row, carried.epoch) for row in carried.rows]
 
     async def create_ledger(
         self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
@@ -270,11 +268,10 @@ class Gateway:
     async def find_payment_by_key(self, idem_key: str, ledger_id: int) -> PaymentResult:
         """What a retry with the key would be answered. Raises unknown_idempotency_key."""
         carried = await self._reading.carry(
-            "select outcome, code, replayed, payment_id::text, body::text"
-            " from ledger.find_payment_by_key($1, $2)",
+            f"select {_RESULT_COLUMNS} from ledger.find_payment_by_key($1, $2)",  # noqa: S608
             (idem_key, ledger_id),
         )
-        return PaymentResult(*carried.rows[0])._replace(epoch=carried.epoch)
+        return _payment_result(carried.rows[0], carried.epoch)
 
     async def find_api_key(self, api_key_id: int) -> ApiKey | None:
         """None: there is none, or it was revoked."""
@@ -293,15 +290,9 @@ class Gateway:
         )
 
 
-def _undoubted(result: PaymentResult, *, doubtful: bool) -> PaymentResult:
-    """After a lost attempt only what the key holds is certain.
-
-    The lost attempt may still wait for a lock, or to begin, and post after all. What was answered
-    under the key (posted, rejected, conflict) it cannot change; `invalid` and `busy` it can.
-    """
-    if doubtful and result.outcome in ("invalid", "busy"):
-        return PaymentResult("unknown", "outcome_unknown", False, None, "{}")
-    return result
+def _payment_result(row: asyncpg.Record, epoch: str) -> PaymentResult:
+    outcome, code, replayed, payment_id, body = row
+    return PaymentResult(outcome, code, replayed, payment_id, body, epoch)
 
 
 class _PostedBody(msgspec.Struct, gc=False):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Key: TypeAlias = tuple[int, str]  # ledger_id, idempotency key
 
@@ -13,8 +16,8 @@ Key: TypeAlias = tuple[int, str]  # ledger_id, idempotency key
 class KeysInWork:
     """First come, first served, for each key.
 
-    The database would keep duplicates apart by itself, but each would hold a connection while it
-    waits for the first one's locks: a client that retries eagerly could take the whole pool.
+    The database would keep duplicates apart by itself, but each would travel with a call of its
+    own, and hold that up while it waits for the first one's locks.
     """
 
     def __init__(self) -> None:
@@ -46,6 +49,32 @@ class KeysInWork:
                 self.leave(key)
             raise
         return True
+
+    def enter_at_once(self, keys: Collection[Key]) -> bool:
+        """All of them, or none: False when one is in use."""
+        for key in keys:
+            if key in self._waiting:
+                return False
+        for key in keys:
+            self._waiting[key] = None
+        return True
+
+    async def enter_all(self, keys: Collection[Key], deadline: float) -> set[Key]:
+        """Enters all of them as soon as none is in use. What is in use at the deadline is left
+        out, and returned.
+
+        Nobody holds one key while waiting for another, so nobody waits in a circle.
+        """
+        wanted = set(keys)
+        while (awaited := next((key for key in wanted if key in self._waiting), None)) is not None:
+            if not await self.enter(awaited, deadline):
+                break
+            if self.enter_at_once(wanted - {awaited}):
+                return set()
+            self.leave(awaited)
+        in_use = {key for key in wanted if key in self._waiting}
+        self.enter_at_once(wanted - in_use)
+        return in_use
 
     def leave(self, key: Key) -> None:
         """Hands the key to the one who waits longest."""

@@ -1,4 +1,4 @@
-"""Whether the database is there, of this release, and sound."""
+"""Whether the database is there, of this release, and sound, and payments are sent to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from service.ledger.carrier import NO_CONNECTION
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+
+    from service.ledger.poster import Poster
 
     Connection = PoolConnectionProxy[asyncpg.Record]
 
@@ -34,11 +36,17 @@ class Check(NamedTuple):
 class Readiness:
     """Looks at the database the way a payment would meet it."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], poster: Poster) -> None:
         self._pool = pool
+        self._poster = poster
 
     async def check(self) -> list[Check]:
         """Never raises, and takes no longer than a few seconds."""
+        runs = self._poster.runs
+        poster = Check("poster", ok=runs, detail="runs" if runs else "died: see the log")
+        return [poster, *await self._check_database()]
+
+    async def _check_database(self) -> list[Check]:
         try:
             async with asyncio.timeout(_SECONDS):
                 connection = await self._pool.acquire()

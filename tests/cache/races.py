@@ -183,6 +183,7 @@ async def two_databases_share_one_redis(world: World, _: Valkey) -> None:
 
 
 async def a_value_lies_under_the_key_of_another_account(world: World, valkey: Valkey) -> None:
+    assert valkey.ask("FLUSHALL") == b"+OK"  # other databases' keys
     await world.books.open("b")
     await world.pay("b", 7)
     async with world.worker() as worker:

@@ -11,7 +11,7 @@ import pytest
 from support.caching import Heartbeat
 from support.clock import Clock
 from support.databases import Database
-from support.servers import Server, each_server, start_server
+from support.servers import Server, each_server, started_server
 from support.standbys import standby_of
 from support.waiting import PATIENCE_SECONDS
 
@@ -36,7 +36,8 @@ ACCOUNTS = (
 def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     if request.param == "container":
         pytest.skip("only an embedded server is copied here")
-    yield from start_server(request.param)
+    with started_server(request.param) as server:
+        yield server
 
 
 @pytest.fixture

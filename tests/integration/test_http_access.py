@@ -138,13 +138,15 @@ async def test_two_authorizations_are_none(api: Api) -> None:
         assert response.status == 401
 
 
-async def test_a_revoked_key_stops_working_within_5_seconds(api: Api) -> None:
+@pytest.mark.parametrize("path", ["/accounts", "/accounts/alice/balance"])
+async def test_a_revoked_key_stops_working_within_5_seconds(api: Api, path: str) -> None:
+    await api.open("alice")
     revoked = await key(api, "read")
-    assert (await revoked.get("/accounts")).status == 200
+    assert (await revoked.get(path)).status == 200
     await api_keys.revoke(api.database, int(revoked.token.split("_")[1]))
 
     async def refused() -> bool:
-        return (await revoked.get("/accounts")).status == 401
+        return (await revoked.get(path)).status == 401
 
     async with asyncio.timeout(5):
         await until(refused, "the key stops working")

@@ -420,16 +420,21 @@ async def durable(admin: asyncpg.Connection) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("durable")
 async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
-    async def ready() -> bool:
-        return (await api.request("GET", "/readyz")).status == 200
+    async def live() -> bool:
+        return bool((await api.request("GET", "/readyz")).json["checks"]["cache"]["ok"])
 
-    await until(ready, "it is ready")
-    assert (await api.request("GET", "/readyz")).json == {
+    await until(live, "its cache is live")
+    answer = await api.request("GET", "/readyz")
+    assert answer.status == 200
+    assert answer.json == {
         "status": "ready",
         "checks": {
+            "poster": {"ok": True, "detail": "runs"},
             "database": {"ok": True, "detail": "answers"},
             "migrations": {"ok": True, "detail": "current"},
             "installation": {"ok": True, "detail": "sound"},
+            "cache": {"ok": True, "detail": "live"},
+            "redis": {"ok": True, "detail": "none: the first cache layer is the only one"},
         },
     }
 
@@ -487,12 +492,15 @@ async def test_a_database_that_is_away_makes_it_unready_without_telling_where_it
             wire.cut()
             status, _, body = await raw(url, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert status == 503
-            assert json.loads(body) == {
-                "status": "not_ready",
-                "checks": {
-                    "database": {"ok": False, "detail": "cannot be reached, or does not answer"}
-                },
+            assert server_address[0].encode() not in body
+            assert str(wire.port).encode() not in body
+            document = json.loads(body)
+            assert document["status"] == "not_ready"
+            assert document["checks"]["database"] == {
+                "ok": False,
+                "detail": "cannot be reached, or does not answer",
             }
+            assert "migrations" not in document["checks"]  # nobody can tell
             status, _, body = await raw(url, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             assert status == 200
             wire.refusing = False

@@ -13,7 +13,9 @@ import pytest
 from http_support import Api, Wire, fresh_key, serving, until
 from yarl import URL
 
-from service.api.resources import GATEWAY
+from service.api.resources import GATEWAY, POSTER
+from service.database import api_keys
+from service.ledger.poster.bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -110,11 +112,12 @@ async def test_a_backend_that_is_ended_in_mid_call_is_replaced_and_the_payment_p
 
 
 async def test_every_backend_may_end_at_any_time(books: Api, observer: asyncpg.Connection) -> None:
-    """Twenty payments while all of the service's sessions are ended again and again."""
+    """Payments while all of the service's sessions are ended again and again."""
     stop = asyncio.Event()
+    struck = 0
 
-    async def strike() -> int:
-        struck = 0
+    async def strike() -> None:
+        nonlocal struck
         while not stop.is_set():
             struck += len(
                 await observer.fetch(
@@ -123,19 +126,25 @@ async def test_every_backend_may_end_at_any_time(books: Api, observer: asyncpg.C
                 )
             )
             await asyncio.sleep(0.002)
-        return struck
 
     striking = asyncio.create_task(strike())
-    keys = [fresh_key() for _ in range(40)]
+    answers: dict[str, Answer] = {}
+
+    async def struck_in_earnest() -> bool:
+        """Few calls carry many payments: it takes some of them until a call is hit."""
+        keys = [fresh_key() for _ in range(40)]
+        told = await asyncio.gather(*(books.pay(PAYMENT, key) for key in keys))
+        answers.update(zip(keys, told, strict=True))
+        return struck >= 5
+
     try:
-        answers = await asyncio.gather(*(books.pay(PAYMENT, key) for key in keys))
+        await until(struck_in_earnest, "calls were cut off")
     finally:
         stop.set()
-    assert await striking > 0
-    unknown = [key for key, answer in zip(keys, answers, strict=True) if answer.status != 201]
-    for key in unknown:
+        await striking
+    for key in [key for key, answer in answers.items() if answer.status != 201]:
         assert (await books.pay(PAYMENT, key)).status == 201
-    assert await books.balance("alice") == "40"
+    assert await books.balance("alice") == str(len(answers))
     await books.assert_sound()
 
 
@@ -239,9 +248,7 @@ async def test_a_stopped_database_is_no_defect(
     await asyncio.gather(wired.pay(PAYMENT), wired.get("/accounts"), wired.batch([PAYMENT]))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     told = [record for record in caplog.records if record.getMessage() == "gave up"]
-    assert len(told) == 3
     assert {record.__dict__["function"] for record in told} == {
-        "ledger.post_payment",
         "ledger.list_accounts",
         "ledger.post_payments",
     }
@@ -250,10 +257,7 @@ async def test_a_stopped_database_is_no_defect(
 async def test_a_row_that_stays_locked_is_told_as_busy_and_nothing_is_posted(
     books: Api, admin: asyncpg.Connection, settings: Settings
 ) -> None:
-    """With a lock_timeout on the server, as the service's login has."""
-    assert settings.dsn is not None
-    dsn = str(URL(settings.dsn).update_query(lock_timeout="300"))
-    async with another_service(books, replace(settings, dsn=dsn, deadline_seconds=1)) as api:
+    async with another_service(books, replace(settings, deadline_seconds=1)) as api:
         transaction = await holding(admin, books, "alice")
         key = fresh_key()
         assert_told(await api.pay(PAYMENT, key), "account_busy")
@@ -264,27 +268,24 @@ async def test_a_row_that_stays_locked_is_told_as_busy_and_nothing_is_posted(
 
 
 async def test_a_row_that_is_free_in_time_is_waited_for(
-    books: Api, admin: asyncpg.Connection, observer: asyncpg.Connection, settings: Settings
+    books: Api, admin: asyncpg.Connection, observer: asyncpg.Connection
 ) -> None:
-    assert settings.dsn is not None
-    dsn = str(URL(settings.dsn).update_query(lock_timeout="200"))
-    async with another_service(books, replace(settings, dsn=dsn)) as api:
-        transaction = await holding(admin, books, "alice")
-        paying = asyncio.create_task(api.pay(PAYMENT))
-        begun: set[object] = set()
+    transaction = await holding(admin, books, "alice")
+    paying = asyncio.create_task(books.pay(PAYMENT))
+    begun: set[object] = set()
 
-        async def waits_again() -> bool:
-            begun.update(
-                await observer.fetch(
-                    "select query_start from pg_stat_activity"
-                    f" where wait_event_type = 'Lock' and {POSTING}"
-                )
+    async def waits_again() -> bool:
+        begun.update(
+            await observer.fetch(
+                "select query_start from pg_stat_activity"
+                f" where wait_event_type = 'Lock' and {POSTING}"
             )
-            return len(begun) > 1
+        )
+        return len(begun) > 1
 
-        await until(waits_again, "an attempt has failed, and the next one waits")
-        await transaction.rollback()
-        assert (await paying).status == 201
+    await until(waits_again, "an attempt has failed, and the next one waits")
+    await transaction.rollback()
+    assert (await paying).status == 201
 
 
 async def test_a_statement_that_is_cancelled_was_rolled_back(
@@ -293,8 +294,16 @@ async def test_a_statement_that_is_cancelled_was_rolled_back(
     transaction = await holding(admin, books, "alice")
     key = fresh_key()
     paying = asyncio.create_task(books.pay(PAYMENT, key))
-    await until(waits(observer), "the posting waits")
-    await observer.fetch(f"select pg_cancel_backend(pid) from pg_stat_activity where {POSTING}")
+
+    async def cancelled() -> bool:
+        """It waits again and again, for a short time each."""
+        await observer.fetch(
+            "select pg_cancel_backend(pid) from pg_stat_activity"
+            f" where state = 'active' and {POSTING}"
+        )
+        return paying.done()
+
+    await until(cancelled, "a call is cancelled")
     assert_told(await paying, "not_attempted")
     await transaction.rollback()
     assert await books.written() == (0, 0, 0)
@@ -380,7 +389,7 @@ async def test_a_key_still_in_work_at_the_deadline_is_told(
         second = asyncio.create_task(api.pay(PAYMENT, key))
         answers = sorted([await first, await second], key=lambda answer: answer.status)
         assert_told(answers[0], "idempotency_key_in_use")
-        assert_told(answers[1], "outcome_unknown")
+        assert_told(answers[1], "account_busy")
         await transaction.rollback()
         assert (await api.pay(PAYMENT, key)).status == 201
         assert await books.balance("alice") == "1"
@@ -401,48 +410,112 @@ async def test_payments_that_find_no_connection_in_time_were_not_attempted(
         assert (await api.pay(PAYMENT)).status == 201
 
 
-async def test_more_requests_than_can_be_taken_are_refused_at_once(
-    books: Api,
-    admin: asyncpg.Connection,
-    observer: asyncpg.Connection,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("bound", "status", "code"), [(4, 429, "too_many_requests"), (2, 503, "overloaded")]
+)
+async def test_more_payments_than_can_be_taken_are_refused_at_once(
+    books: Api, admin: asyncpg.Connection, settings: Settings, bound: int, status: int, code: str
 ) -> None:
-    monkeypatch.setattr("service.ledger.carrier._MOST_IN_WORK", 2)
-    transaction = await holding(admin, books, "alice")
-    first = [asyncio.create_task(books.pay(PAYMENT)) for _ in range(2)]
-    await until(waits(observer, 2), "both are in work")
-    assert_told(await books.pay(PAYMENT), "overloaded")
-    await transaction.rollback()
-    assert [(await task).status for task in first] == [201, 201]
-    assert (await books.pay(PAYMENT)).status == 201
+    """One key may have half of the bound, all keys together the whole."""
+    tokens = [await api_keys.create(admin, "another", api_keys.SCOPES, None) for _ in range(3)]
+    async with serving(settings) as (url, runner):
+        api = replace(books, url=url)
+        poster = runner.app[POSTER]
+        poster._bounds = Bounds(items=bound)
+        transaction = await holding(admin, books, "alice")
+        payers = tokens[:2] if code == "overloaded" else tokens[:1] * 2
+        first = [asyncio.create_task(api.pay(PAYMENT, token=token)) for token in payers]
+        await until(lambda: _true(poster.items == 2), "two payments are in work")
+        refused = await api.pay(PAYMENT, token=tokens[2] if code == "overloaded" else tokens[0])
+        assert refused.outcome == (status, code)
+        assert refused.headers["Retry-After"] == "1"
+        await transaction.rollback()
+        assert [(await task).status for task in first] == [201, 201]
+        assert (await api.pay(PAYMENT, token=tokens[2])).status == 201
+
+
+async def test_a_full_share_leaves_room_for_other_keys(
+    books: Api, admin: asyncpg.Connection, settings: Settings
+) -> None:
+    greedy, modest = [await api_keys.create(admin, "k", api_keys.SCOPES, None) for _ in range(2)]
+    async with serving(settings) as (url, runner):
+        api = replace(books, url=url)
+        poster = runner.app[POSTER]
+        poster._bounds = Bounds(items=4)
+        transaction = await holding(admin, books, "alice")
+        first = [asyncio.create_task(api.pay(PAYMENT, token=greedy)) for _ in range(2)]
+        await until(lambda: _true(poster.items == 2), "two payments are in work")
+        assert (await api.pay(PAYMENT, token=greedy)).status == 429
+        await api.open("bob")
+        assert (await api.pay({**PAYMENT, "to": "bob"}, token=modest)).status == 201
+        await transaction.rollback()
+        assert [(await task).status for task in first] == [201, 201]
+
+
+async def test_a_lock_held_by_a_stranger_holds_up_its_own_account_only(
+    books: Api, admin: asyncpg.Connection, observer: asyncpg.Connection, settings: Settings
+) -> None:
+    """For 10 s by the server's clock, in which payments on other accounts go on all the time."""
+    async with another_service(books, replace(settings, deadline_seconds=60)) as api:
+        await api.open("bob")
+        transaction = await holding(admin, api, "alice")
+        began_at = await admin.fetchval("select clock_timestamp()")
+        held_up = [asyncio.create_task(api.pay(PAYMENT)) for _ in range(20)]
+        loop = asyncio.get_running_loop()
+        seconds = []
+
+        async def ten_seconds_on() -> bool:
+            for _ in range(5):  # some of them in one call with others on the locked account
+                if len(held_up) < 60:  # the client has 100 connections
+                    held_up.append(asyncio.create_task(api.pay(PAYMENT)))
+                since = loop.time()
+                answer = await api.pay({**PAYMENT, "to": "bob"})
+                seconds.append(loop.time() - since)
+                assert answer.status == 201
+            passed: bool = await observer.fetchval(
+                "select clock_timestamp() > $1::timestamptz + interval '10 s'", began_at
+            )
+            return passed
+
+        await until(ten_seconds_on, "10 s have passed")
+        assert not any(task.done() for task in held_up)
+        # The promise is 0.1 s; a machine that does other things, too, is granted more.
+        assert sorted(seconds)[len(seconds) // 2] < 0.1
+        assert max(seconds) < 5
+        await transaction.rollback()
+        assert {answer.status for answer in await asyncio.gather(*held_up)} == {201}
+        assert await api.balance("alice") == str(len(held_up))
+        assert await api.balance("bob") == str(len(seconds))
+        await api.assert_sound()
 
 
 async def test_a_client_that_gives_up_breaks_nothing(
-    books: Api, admin: asyncpg.Connection, observer: asyncpg.Connection
+    books: Api, admin: asyncpg.Connection, settings: Settings
 ) -> None:
-    transaction = await holding(admin, books, "alice")
-    keys = [fresh_key() for _ in range(8)]
-    target = URL(books.url)
-    writers = []
-    for key in keys:
-        body = json.dumps(PAYMENT)
-        _, writer = await asyncio.open_connection(target.host, target.port)
-        writer.write(
-            f"POST /v1/ledgers/{books.ledger}/payments HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {books.token}\r\nContent-Type: application/json\r\n"
-            f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
-        writers.append(writer)
-    await until(waits(observer, 8), "all wait for the row")
-    for writer in writers:
-        writer.transport.abort()
-    await transaction.rollback()
-    # All of the pool is fit for use, and every payment went through.
-    answers = await asyncio.gather(*(books.pay(PAYMENT, key) for key in keys))
-    assert [answer.status for answer in answers] == [201] * 8
-    assert all(answer.replayed for answer in answers)
-    assert await books.balance("alice") == "8"
+    async with serving(settings) as (url, runner):
+        api = replace(books, url=url)
+        transaction = await holding(admin, api, "alice")
+        keys = [fresh_key() for _ in range(8)]
+        target = URL(url)
+        writers = []
+        for key in keys:
+            body = json.dumps(PAYMENT)
+            _, writer = await asyncio.open_connection(target.host, target.port)
+            writer.write(
+                f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\n"
+                f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
+                f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            writers.append(writer)
+        await until(lambda: _true(runner.app[POSTER].items == 8), "all are in work")
+        for writer in writers:
+            writer.transport.abort()
+        await transaction.rollback()
+        # All of the pool is fit for use, and every payment went through.
+        answers = await asyncio.gather(*(api.pay(PAYMENT, key) for key in keys))
+        assert [answer.status for answer in answers] == [201] * 8
+        assert all(answer.replayed for answer in answers)
+        assert await api.balance("alice") == "8"
 
 
 async def test_stopping_finishes_what_is_in_flight(

@@ -116,6 +116,23 @@ async def test_a_burst_of_connections_is_shared_out(up: Up) -> None:
             writer.close()
 
 
+async def test_an_answers_request_id_begins_with_the_process_that_gave_it(up: Up) -> None:
+    """The contract of docs/cache.md: the load generator tells workers apart by it."""
+    port, workers = up.running["port"], workers_of(up)
+    named: dict[int, set[str]] = defaultdict(set)
+    while set(named) != set(workers):  # until each has answered: a new connection each time
+        async with aiohttp.ClientSession() as client:
+            for _ in range(3):
+                async with client.get(f"{up.running['url']}/livez") as answer:
+                    process, number = answer.headers["X-Request-Id"].rsplit("-", 1)
+                    assert number.isdecimal()
+                    (worker,) = [pid for pid in workers if connections_of(pid, port)]
+                    named[worker].add(process)
+    first, second = named.values()
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
 def test_nobody_else_can_open_the_port(up: Up) -> None:
     port = str(up.running["port"])
     done = up.home.run("serve", PAYLEDGER_PORT=port, PAYLEDGER_DSN="postgresql://u@127.0.0.1:1/d")

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from support.databases import Database
 from support.relays import hearing, relaying, until, until_leading
-from support.servers import Server, each_server, start_server
+from support.servers import Server, each_server, started_server
 from support.standbys import standby_of
 
 from service.embedded import EmbeddedPostgres
@@ -31,7 +31,8 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that may be stopped."""
     if request.param == "container":
         pytest.skip("only an embedded server is stopped here")
-    yield from start_server(request.param)
+    with started_server(request.param) as server:
+        yield server
 
 
 @pytest.fixture

@@ -123,18 +123,26 @@ async def test_a_new_account_is_told_and_so_are_limits_and_status(told: Told) ->
     assert {change.code for _, change in told.ear.heard} == {"b", "world"}
 
 
-async def test_a_listener_that_is_killed_is_suspect_and_then_resynced(told: Told) -> None:
-    era, lost = told.ear.trust.era, told.ear.counters.trust_lost
+async def test_a_listener_that_is_killed_is_suspect_at_once_and_then_resynced(told: Told) -> None:
+    era = told.ear.trust.era
+    # So that it cannot come back before it was looked at.
+    await told.admin.execute(
+        "revoke execute on function ledger.notification_secret from ledger_relay"
+    )
     killed = await told.admin.fetchval(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity"
         " where application_name = 'payledger listener' and datname = current_database()"
     )
     assert killed == 1
-    await until(lambda: told.ear.counters.trust_lost > lost, "that it is lost")
-    await until(lambda: told.ear.trust.era > era, "another era")
+    await until(lambda: not told.ear.listener.is_listening, "that it is lost")
+    assert not told.ear.is_live
+    told.psql(pay("unheard"))
+    await told.admin.execute("grant execute on function ledger.notification_secret to ledger_relay")
+    await told.ear.until_live()
+    assert told.ear.trust.era > era, "what it had is dropped"
     assert told.ear.listener.counters.connections == 2
-    told.psql(pay("k"))
-    await told.ear.until_heard("a", 1)
+    told.psql(pay("heard"))
+    assert (await told.ear.until_heard("a", 2)).balance == "2"
 
 
 async def test_messages_that_are_not_the_relay_s_are_dropped_and_counted(told: Told) -> None:

@@ -1,8 +1,8 @@
 """Where throw-away clusters lie: in memory, where this machine has a file system there.
 
-A database is a thousand files; making them is most of what a test's own database costs, and takes a
-tenth of the time in memory. What is tested are deaths of processes, which a file survives in both.
-TMPDIR, if it is set, decides instead.
+A database is hundreds of files: to copy the template took 0.35 s on ext4 and 0.05 s here, measured
+once, one after the other, on a busy machine. What is tested are deaths of processes, which a file
+survives in both. TMPDIR, if it is set, decides instead.
 """
 
 from __future__ import annotations

@@ -32,3 +32,11 @@ async def wait_until_blocked(
             return
         assert time.monotonic() < deadline, f"{pid} never waited for {holder}: {blockers}"
         await asyncio.sleep(0.002)  # the poll's pace, not the test's
+
+
+async def wait_until_true(observer: Connection, query: str, *arguments: object) -> None:
+    """Until the query's value is true; fails when it never is."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while await observer.fetchval(query, *arguments) is not True:
+        assert time.monotonic() < deadline, f"never true: {query} {arguments}"
+        await asyncio.sleep(0.002)  # the poll's pace, not the test's

@@ -17,7 +17,10 @@ from aiohttp import web
 
 KEY = "plk_1_fake"
 EVERY = 7
-"""A bug strikes every so many payments."""
+"""A bug strikes every so many payments, or reads."""
+EPOCH, OTHER_EPOCH = "0123456789ab", "ba9876543210"
+WORKERS = ("a1", "b2")
+"""The processes that it pretends to be: one writes, both read."""
 
 
 @dataclass
@@ -65,6 +68,7 @@ class FakeLedger:
         self.keys: dict[str, Stored] = {}
         self.payments = 0
         self.calls = 0
+        self.reads = 0
         self._random = random.Random(1)
 
     # --- HTTP ---
@@ -79,6 +83,7 @@ class FakeLedger:
         app.router.add_post(f"{base}/payments", self._payment)
         app.router.add_post(f"{base}/payments/batch", self._batch)
         app.router.add_get(f"{base}/payments", self._look_up)
+        app.router.add_get("/metrics", self._metrics)
         return app
 
     async def _create_account(self, request: web.Request) -> web.Response:
@@ -110,14 +115,35 @@ class FakeLedger:
 
     async def _balance(self, request: web.Request) -> web.Response:
         account = self.accounts[request.match_info["code"]]
-        balance = account.balance + (self.bug == "wrong read" and len(account.entries) > 3)
+        self.reads += 1
+        strikes = self.reads % EVERY == 0
+        entries = account.entries
+        if self.bug == "stale reads" and strikes and len(entries) > 1:
+            entries = entries[:-1]
+        balance = int(entries[-1]["balance_after"]) if entries else 0
+        balance += self.bug == "wrong read" and len(entries) > 3
+        epoch = OTHER_EPOCH if self.bug == "other history" and strikes else EPOCH
         return web.json_response(
             {
                 "account": account.code,
                 "currency": account.currency,
-                "version": len(account.entries),
+                "version": len(entries),
                 "balance": str(balance),
-            }
+                "held": "0",
+            },
+            headers={
+                "ETag": f'"{len(entries)}-{epoch}"',
+                "Payledger-Source": "l1",
+                "X-Request-Id": f"{WORKERS[self.reads % 2]}-{self.reads}",
+            },
+        )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        wrong = int(self.bug == "audit finds one")
+        return web.Response(
+            text="# TYPE payledger_cache_audited_total counter\n"
+            f"payledger_cache_audited_total {float(self.reads)}\n"
+            f"payledger_cache_audit_mismatches_total {float(wrong)}\n"
         )
 
     async def _entries(self, request: web.Request) -> web.Response:
@@ -348,9 +374,13 @@ def _refused(body: bytes, status: int) -> web.Response:
 
 
 def _posted(body: bytes, replayed: bool) -> web.Response:
-    payment_id = json.loads(body)["payment_id"]
+    document = json.loads(body)
+    payment_id = document["payment_id"]
+    last = {entry["account"]: entry["version"] for entry in document["entries"]}
     headers = {
         "ETag": f'"{payment_id}"',
+        "Payledger-Tokens": ", ".join(f"{code}={last[code]}-{EPOCH}" for code in last),
+        "X-Request-Id": f"{WORKERS[0]}-1",
         "Location": f"/v1/ledgers/main/payments/{payment_id}",
     }
     if replayed:

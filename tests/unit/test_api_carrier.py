@@ -10,9 +10,6 @@ import pytest
 
 from service.errors import Problem
 from service.ledger.carrier import Carrier
-from service.ledger.gateway import Gateway
-from service.metrics.instruments import Metrics
-from service.metrics.memory import Region
 
 DEADLINE = 0.5
 REFUSED = ConnectionRefusedError()
@@ -216,23 +213,3 @@ async def test_a_cancelled_call_ends_its_connection() -> None:
     with pytest.raises(asyncio.CancelledError):
         await carry(actor)
     assert (actor.ended, actor.in_use) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "believed"),
-    [("posted", True), ("rejected", True), ("conflict", True), ("invalid", False), ("busy", False)],
-)
-async def test_after_a_lost_attempt_only_what_the_key_holds_is_believed(
-    outcome: str, believed: bool
-) -> None:
-    row = (outcome, None if outcome == "posted" else "some_code", True, None, "{}")
-    gateway = Gateway(
-        cast("Any", Actor(LOST, [row])),
-        cast("Any", Actor()),
-        deadline_seconds=DEADLINE,
-        metrics=Metrics(Region.alone()),
-    )
-    deadline = asyncio.get_running_loop().time() + DEADLINE
-    (result,) = await gateway.post_payments("[]", 1, deadline)
-    assert result.outcome == (outcome if believed else "unknown")
-    assert believed or result.code == "outcome_unknown"

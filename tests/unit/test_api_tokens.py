@@ -64,7 +64,7 @@ def test_the_age_is_told_in_whole_seconds_and_the_layer_beside_it(condition: str
     headers = {} if condition is None else {"If-None-Match": condition}
     balance = CachedBalance("alice", "USD", 7, "12", "5")
     served = Served(balance, "l1", 3.99, "0123456789ab")
-    answer = balances._answer(make_mocked_request("GET", "/", headers=headers), served)
+    answer = balances.answer(make_mocked_request("GET", "/", headers=headers), served)
     assert answer.status == (200 if condition is None else 304)
     told = ("ETag", "Age", "Payledger-Source", "Cache-Control")
     assert [answer.headers[name] for name in told] == [ETAG, "3", "l1", "private, no-cache"]

@@ -13,7 +13,7 @@ from service.cache.model import Scope
 from service.cache.trust import Trust
 from service.ledger.gateway import PaymentResult
 
-POSTED = PaymentResult("posted", None, False, "id", '{"id":"id"}')
+POSTED = PaymentResult("posted", None, False, "id", b'{"id":"id"}')
 REPLAY = POSTED._replace(replayed=True, epoch="e")  # of the history it was posted in
 
 
@@ -119,7 +119,7 @@ async def test_memory_is_bounded_in_bytes_and_the_oldest_go_first() -> None:
     assert 2_000 < process.answers.bytes <= 3_000
     assert await process.find("k0") is None
     assert await process.find("k9") == REPLAY
-    process.put(POSTED._replace(body="x" * 5_000), key="large")
+    process.put(POSTED._replace(body=b"x" * 5_000), key="large")
     assert await process.find("large") is None
     assert await process.find("k9") == REPLAY
 

@@ -15,6 +15,7 @@ from loadgen.accounts import SetupFailed
 from loadgen.result import Result
 from loadgen.run import Run, RunOptions
 from loadgen.schedule import Mix
+from loadgen.served import Least
 from loadgen.target import Target
 
 # An open run sends the same operations on any machine, however slow: rate times seconds.
@@ -44,7 +45,10 @@ async def test_a_right_ledger_is_sound_under_every_behaviour() -> None:
     checked = result.checked
     assert checked.payments > 100
     assert min(checked.replays, checked.refusals, checked.conflicts, checked.reads) > 0
-    assert checked.accounts == 24
+    assert checked.accounts > 24  # some were opened while the load went on
+    seen = result.seen
+    assert seen.reads == checked.reads
+    assert seen.l1 == seen.reads > seen.with_token > seen.elsewhere > 100
     assert checked.entries >= checked.payments * 2
     assert result.latencies_ms["all"].count == result.pace.started == 200
     assert result.outcomes["posted"] > 100
@@ -76,6 +80,8 @@ async def test_a_closed_run_is_sound_too() -> None:
         "forgets keys": "written_twice",
         "invalid posts": "refused_but_written",
         "loses": "lost",
+        "other history": "other_history",
+        "stale reads": "below_token",
         "lost updates": "written_twice",
         "never decides": "undecided",
         "overdraws": "below_minimum",
@@ -106,6 +112,23 @@ async def test_a_breach_is_shown_with_every_attempt_under_its_key() -> None:
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert shown["key"] in printed
     assert "verdict: broken" in printed
+
+
+async def test_a_run_that_saw_too_little_has_no_verdict() -> None:
+    result = await run(FakeLedger(), least=Least(reads=100_000, l2=0.05))
+    assert result.verdict == "unchecked"
+    assert len(result.checked.lacking) == 2
+    console = Console(file=io.StringIO(), width=200)
+    report.show(result, console)
+    assert "of 100,000 at least" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+async def test_what_the_services_own_auditor_found_breaks_the_verdict() -> None:
+    least = Least(audited=1)
+    sound = await run(FakeLedger(), least=least)
+    assert (sound.verdict, sound.seen.audited > 0) == ("sound", True)
+    broken = await run(FakeLedger("audit finds one"), least=least)
+    assert broken.breaches == {"audit_mismatch": 1}
 
 
 async def test_the_same_run_again_posts_nothing_and_is_sound() -> None:

@@ -73,6 +73,9 @@ def test_each_share_is_met() -> None:
         Kind.LIMIT: mix.limits,
         Kind.INVALID: mix.invalid,
         Kind.READ: mix.reads,
+        Kind.SESSION: mix.sessions,
+        Kind.NEWCOMER: mix.newcomers,
+        Kind.ROUND: mix.rounds,
     }.items():
         assert kinds[kind] == pytest.approx(count * share, rel=0.25), kind
     payments = kinds[Kind.PAYMENT] + kinds[Kind.HOT]
@@ -190,6 +193,35 @@ def test_a_read_is_of_an_account_of_the_run() -> None:
     accounts = Counter(operation.account for operation in only(1000, reads=1.0, hot=0.2))
     assert set(accounts) <= set(ACCOUNTS.all())
     assert accounts[ACCOUNTS.hot] > 100
+
+
+def test_a_session_pays_the_account_that_it_reads_or_from_it() -> None:
+    hot = 0
+    for operation in only(1000, sessions=1.0, hot=0.2):
+        (payment,) = operation.payments
+        body = content(payment)
+        assert operation.account in (body["from"], body["to"])
+        assert body["from"] != body["to"]
+        hot += operation.account == ACCOUNTS.hot
+    assert 100 < hot < 300
+
+
+def test_every_newcomer_is_another_account_of_the_run_and_is_paid_by_the_bank() -> None:
+    newcomers = only(500, newcomers=1.0)
+    for operation in newcomers:
+        (payment,) = operation.payments
+        assert content(payment)["from"] == ACCOUNTS.bank
+        assert content(payment)["to"] == operation.account
+        assert operation.account.startswith(ACCOUNTS.prefix)
+    codes = {operation.account for operation in newcomers}
+    assert len(codes) == 500
+    assert not codes & set(ACCOUNTS.all())
+
+
+def test_rounds_go_through_all_accounts_one_after_the_other() -> None:
+    rounds = [operation.accounts for operation in only(10, rounds=1.0)]
+    looked_at = [account for accounts in rounds for account in accounts]
+    assert looked_at == list(ACCOUNTS.ordinary) * 2
 
 
 def test_hot_payments_go_to_and_come_from_both_hot_accounts() -> None:

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from loadgen.accounts import Accounts
+from loadgen.headers import newer, token_of
 from loadgen.history import Payment
-from loadgen.prover.tokens import newer, token_of
 from loadgen.scenarios import DEFAULT_WEIGHTS, SCENARIOS, Scenarios
 from loadgen.schedule import Kind, Operation
 

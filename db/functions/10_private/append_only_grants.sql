@@ -1,7 +1,7 @@
 -- Promise 4, rights: on history there are no rights but to read and to append. Only ledger_writer
 -- appends, and never a xid or its epoch; it changes of an account what changes,
--- never what identifies it. Only ledger_purger deletes, and only keys (to lock them first it needs the right
--- to update a column of theirs, which a trigger keeps it from using).
+-- never what identifies it. Only ledger_purger deletes, and only keys (to lock them first it needs
+-- the right to update a column of theirs, which a trigger keeps it from using).
 create or replace function ledger_private.append_only_grants()
 returns table (problem text, subject text, detail jsonb)
 language sql
@@ -39,7 +39,10 @@ as $$
     or not is_partition and case
       when privilege_type = 'INSERT'
         then role = 'ledger_writer'
-          and (name in ('ledger_entries', 'idempotency_keys') or column_name not in ('xid', 'feed_epoch'))
+          and (
+            name in ('ledger_entries', 'idempotency_keys')
+            or column_name not in ('xid', 'feed_epoch')
+          )
       when privilege_type = 'UPDATE' and name = 'accounts'
         then role = 'ledger_writer'
           and column_name in (

@@ -1,5 +1,5 @@
--- payment_fingerprint of a payment of one posting without description, metadata and effective_at, at
--- a third of its cost: the same text, put together by hand. Codes and currencies that name an
+-- payment_fingerprint of a payment of one posting without description, metadata and effective_at,
+-- at a third of its cost: the same text, put together by hand. Codes and currencies that name an
 -- account need no quotes in it.
 create or replace function ledger_private.plain_fingerprint(
   p_from text,

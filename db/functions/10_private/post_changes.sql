@@ -50,7 +50,7 @@ begin
     end if;
     if v_refusal.outcome <> 'rejected' then
       -- Not stored; but a key that already has an outcome answers with it.
-      v_stored := ledger_private.stored_outcome(p_ledger_id, p_idem_key, v_fingerprint);
+      v_stored := ledger_private.replayed_outcome(p_ledger_id, p_idem_key, v_fingerprint);
       return case when v_stored.outcome is null then v_refusal else v_stored end;
     end if;
   end if;
@@ -82,7 +82,7 @@ begin
       end if;
     end if;
 
-    v_stored := ledger_private.stored_outcome(p_ledger_id, p_idem_key, v_fingerprint);
+    v_stored := ledger_private.replayed_outcome(p_ledger_id, p_idem_key, v_fingerprint);
     if v_stored.outcome is not null then
       return v_stored;
     end if;

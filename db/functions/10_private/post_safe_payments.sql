@@ -1,6 +1,7 @@
 -- Posts payments that are safe to post in any order, by set statements: claims their keys, in the
 -- order of the keys, then writes those whose key it got, as if in the order of their items. The
--- accounts must be locked. The others, whose key has an outcome already, are left out of the result.
+-- accounts must be locked. The others, whose key has an outcome already, are left out of the
+-- result.
 create or replace function ledger_private.post_safe_payments(
   p_ledger_id int,
   p_payments ledger_private.safe_payment[]

@@ -1,5 +1,5 @@
--- render_payment of a payment of one posting without description, metadata and effective_at, at half
--- its cost: the same bytes from one format.
+-- render_payment of a payment of one posting without description, metadata and effective_at, at
+-- half its cost: the same bytes from one format.
 create or replace function ledger_private.render_plain_payment(
   p_payment_id uuid,
   p_posted_at timestamptz,

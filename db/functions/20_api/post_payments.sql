@@ -1,8 +1,8 @@
 -- Many independent payments in one call and one transaction, each exactly once per (ledger, key).
 -- Accepts and refuses exactly as if the items were posted one by one in input order.
--- Locks the accounts of all items, in the order of their codes, in one statement; so calls that share
--- accounts wait for each other and never deadlock. Outcomes as for post_payment, one an item, and
--- busy (account_busy) when p_wait is false.
+-- Locks the accounts of all items, in the order of their codes, in one statement; so calls that
+-- share accounts wait for each other and never deadlock. Outcomes as for post_payment, one an item,
+-- and busy (account_busy) when p_wait is false.
 --
 -- Posts in sets what is simple and safe (see safe_payments), the rest one by one. Two calls that
 -- race for the same keys with other accounts may deadlock over them: 40P01, as ever nothing is

@@ -1,10 +1,10 @@
--- What read_feed gives, as the relay needs it: not the payments, but what they made of the accounts.
--- `changes` is an array of [ledger_id, code, version, currency, balance, held], of each account the
--- newest entry of the page; balance and held are null where only limits or status were set. See
--- ledger_private.feed_window and feed_account_changes.
+-- What read_feed gives, as the relay needs it: not the payments, but what they made of the
+-- accounts. `changes` is an array of [ledger_id, code, version, currency, balance, held], of each
+-- account the newest entry of the page; balance and held are null where only limits or status were
+-- set. See ledger_private.feed_window and feed_account_changes.
 --
--- Null, the first cursor, starts at the end: nothing is told. As of read_at everything was read that
--- was visible, once has_more is false; a standby that has replayed lsn has all of it, too.
+-- Null, the first cursor, starts at the end: nothing is told. As of read_at everything was read
+-- that was visible, once has_more is false; a standby that has replayed lsn has all of it, too.
 -- Locks nothing. Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby,
 -- feed_in_transaction, feed_history_changed, feed_epoch_ended, feed_cursor_ahead.
 create or replace function ledger.read_changes(

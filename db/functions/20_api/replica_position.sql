@@ -1,7 +1,7 @@
 -- How far a standby has come: what the relay's lease was then, and the position up to which all
--- that is replayed can be seen by the next statement. Of two standbys that went different ways after
--- a failover, positions do not tell which is which; the generation does, as it is a random word of
--- the one relay. lsn is null on a primary, also on one that was a standby. Locks nothing.
+-- that is replayed can be seen by the next statement. Of two standbys that went different ways
+-- after a failover, positions do not tell which is which; the generation does, as it is a random
+-- word of the one relay. lsn is null on a primary, also on one that was a standby. Locks nothing.
 create or replace function ledger.replica_position()
 returns table (generation text, lsn bigint)
 language plpgsql
@@ -22,5 +22,5 @@ end
 $$;
 
 comment on function ledger.replica_position is
-  'What a standby has replayed: the relay''s generation and the position in the log, as bytes. Read '
-  'it in a statement before the one that reads a balance. lsn is null on a primary.';
+  'What a standby has replayed: the relay''s generation and the position in the log, as bytes. '
+  'Read it in a statement before the one that reads a balance. lsn is null on a primary.';

@@ -1,10 +1,10 @@
 -- Ends the feed's epoch and starts another: every cursor given so far is refused from now on, and
 -- what was posted so far is not new to any cursor given later.
 --
--- Locks ledger.payments against posting and reading, and so waits until every transaction that has posted is
--- finished, prepared ones included: a payment of the old epoch that is committed later would be
--- read by nobody. Gives up after 5 s with 55P03; nothing has changed then.
--- Raises feed_on_standby.
+-- Locks ledger.payments against posting and reading, and so waits until every transaction that has
+-- posted is finished, prepared ones included: a payment of the old epoch that is committed later
+-- would be read by nobody. Gives up after 5 s with 55P03; nothing has changed then. Raises
+-- feed_on_standby.
 create or replace function ledger.start_epoch(p_reason text)
 returns int
 language plpgsql

@@ -1,6 +1,6 @@
--- Makes p_holder the relay, with the next higher term, if nobody else is it: its lease is not taken,
--- was released, or has run out. Whoever holds it already gets a new term at once: it asks only when
--- it has lost its thread. taken is false otherwise, and the rest says who has the lease.
+-- Makes p_holder the relay, with the next higher term, if nobody else is it: its lease is not
+-- taken, was released, or has run out. Whoever holds it already gets a new term at once: it asks
+-- only when it has lost its thread. taken is false otherwise, and the rest says who has the lease.
 --
 -- Locks the lease's row; a second taker waits for the first one's commit, and then has not got it.
 -- Durable whatever the session's synchronous_commit. Raises feed_on_standby.
@@ -55,5 +55,5 @@ end
 $$;
 
 comment on function ledger.take_relay_lease is
-  'For the relay: becomes the one relay for two seconds, which tell_listeners prolongs, or says who '
-  'is. A take-over has a higher term than all before.';
+  'For the relay: becomes the one relay for two seconds, which tell_listeners prolongs, or says '
+  'who is. A take-over has a higher term than all before.';

@@ -1,5 +1,5 @@
 begin;
-select plan(25);
+select plan(21);
 
 create function pg_temp.in_domain(p_key text)
 returns boolean
@@ -30,9 +30,11 @@ select is(
 )
 from keys;
 select is(
-  pg_temp.in_domain(key), problem is null, format('The domain agrees about %L', left(key, 40))
+  pg_temp.in_domain(key), problem is null,
+  format('The domain agrees about the length of %L', left(key, 40))
 )
-from keys;
+from keys
+where problem is distinct from '{"code": "idempotency_key_malformed"}';
 select is(
   string_agg(chr(c), '' order by c), (select string_agg(chr(c), '' order by c) from generate_series(33, 126) c),
   'The characters a key can consist of'

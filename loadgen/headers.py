@@ -1,6 +1,11 @@
-"""Read tokens, "<version>-<epoch>": as ETags, in Payledger-Tokens, and as min_version."""
+"""What answers say beside their bodies: tokens, "<version>-<epoch>", and who answered.
+
+Tokens come as ETags and in Payledger-Tokens, and go out as min_version.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 def token_of(header: str, account: str) -> str:
@@ -26,3 +31,12 @@ def newer(one: str, other: str) -> str:
     if mine is None or mine[1] != theirs[1]:
         return other
     return max((mine, one), (theirs, other))[1]
+
+
+def worker_of(headers: Mapping[str, str]) -> str:
+    """Give the process that answered; "" when it does not say.
+
+    No request here has an id of its own, so each gets one from the service: `PROCESS-NUMBER`.
+    """
+    process, _, number = headers.get("X-Request-Id", "").rpartition("-")
+    return process if number.isdecimal() else ""

@@ -79,7 +79,7 @@ def with_body(answered: Answered, **values: object) -> Answered:
 
 
 def show(served: Served, version: int, balance: int, etag: str | None = None) -> Served:
-    body = {"account": served.account, "version": version, "balance": str(balance)}
+    body = {"account": served.account, "version": version, "balance": str(balance), "held": "0"}
     return change(served, body=json.dumps(body), etag=etag or f'"{version}-e"')
 
 

@@ -99,7 +99,8 @@ class MadeHistory:
     def read(
         self, account: str, version: int, balance: int, *, session: int = 0, token: str = ""
     ) -> None:
-        body = {"account": account, "version": version, "balance": str(balance)}
+        amounts = {"balance": str(balance), "held": "0", "available": str(balance)}
+        body = {"account": account, "currency": "USD", "version": version} | amounts
         self.lines.append(
             Served(
                 self.now(),

@@ -55,7 +55,8 @@ format: $(READY) ## format the Python
 	@$(BIN)/ruff check --fix-only .
 
 bench: $(READY) ## measure beside the yardsticks, write bench/results/latest.json
-	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP)) \
+	  $(if $(PLOTS),--plots)
 
 lock: ## pin the newest versions the ranges allow (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

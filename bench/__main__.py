@@ -17,14 +17,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from rich.console import Console
 
 from bench import findings, report
 from bench.catalogue import Measurement, chosen
+from bench.curves import draw_all
 from bench.goals import GOALS
 from bench.harness import BenchFailed
-from bench.tools.lab import FULL, QUICK, Lab, Scale, open_lab
+from bench.tools.lab import FULL, QUICK, Lab, open_lab
 from bench.tools.wrk import find_wrk
+from service.embedded import EmbeddedError
+
+FAILURES = (BenchFailed, asyncpg.PostgresError, EmbeddedError, OSError)
+PLOTS = Path(__file__).parents[1] / "docs" / "plots"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name: getattr(options, name) for name in ("rounds", "seconds") if getattr(options, name)
     }
     scale = dataclasses.replace(scale, **wanted)
-    run = Run(console, options.only)
     try:
         find_wrk()
     except BenchFailed as error:
@@ -46,11 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         open_lab(Path(home), scale) as lab,
     ):
         lab.growth_dir = options.keep
-        for measurement in chosen(options.only, full=scale.grow):
-            run.perform(measurement, lab)
-        settings = lab.settings()
+        if options.plots:
+            for path in draw_all(lab, PLOTS):
+                console.print(f"written: {path}", highlight=False)
+            return 0
+        return _measure(lab, options.only, console)
+
+
+def _measure(lab: Lab, only: frozenset[str], console: Console) -> int:
+    run = Run(console, only)
+    for measurement in chosen(only, full=lab.scale.grow):
+        run.perform(measurement, lab)
     report.show(console, run.values, run.failures)
-    latest = findings.write(run.values, _details(run, scale, settings))
+    latest = findings.write(run.values, _details(run, lab))
     console.print(f"written: {latest}", highlight=False)
     if missing := [name for name in GOALS if name not in run.values]:
         console.print(f"not measured, and not in it: {', '.join(missing)}", highlight=False)
@@ -76,7 +89,7 @@ class Run:
             lab.settle()
             with self._console.status(label):
                 found = measurement.measure(lab)
-        except BenchFailed as error:
+        except FAILURES as error:
             self.failures.update(dict.fromkeys(names, str(error)))
             self._console.print(f"{label}: [bold red]failed[/]", highlight=False)
             return
@@ -87,14 +100,14 @@ class Run:
         self._console.print(f"{values} ({seconds:.0f} s)", highlight=False)
 
 
-def _details(run: Run, scale: Scale, settings: dict[str, str]) -> dict[str, Any]:
+def _details(run: Run, lab: Lab) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "load_average": os.getloadavg(),
-        "scale": dataclasses.asdict(scale),
-        "settings": settings,
+        "scale": dataclasses.asdict(lab.scale),
+        "settings": lab.settings(),
         "measurements": run.details,
         "failures": run.failures,
     }
@@ -113,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="where the grown ledger stays, to be used again"
     )
+    parser.add_argument("--plots", action="store_true", help="draw those of docs/plots instead")
     parser.add_argument("--rounds", type=int, help="other than those of the scale")
     parser.add_argument("--seconds", type=float, help="of each contender in each round")
     return parser

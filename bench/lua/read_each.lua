@@ -1,17 +1,14 @@
--- The balance of every account once, in order, on one thread; then it is over.
+-- The balance of one account after another, from a first one on, on one thread.
 dofile(os.getenv("BENCH_LUA") .. "/common.lua")
 
 local path, accounts = os.getenv("BENCH_PATH"), common.number("ACCOUNTS")
-local next_account = 0
+local next_account = common.number("FIRST")
 
 function init()
   common.begin()
 end
 
 function request()
-  if next_account == accounts then
-    wrk.thread:stop()
-  end
   local wanted = next_account % accounts
   next_account = next_account + 1
   return wrk.format("GET", string.format(path, wanted))

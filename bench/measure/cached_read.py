@@ -39,14 +39,8 @@ def measure(lab: Lab) -> Findings:
                 lab.scale.rounds,
                 lab.scale.seconds,
             )
-        layers = _layers(service.get("/metrics").decode())
+        metrics = service.metrics("payledger_cache_")
     return Findings(
         {"cached_read_vs_bare": rounds.ratio("cached", "bare")},
-        {**rounds.figures, "body_bytes": len(balance), "reads_by_layer": layers},
+        {**rounds.figures, "body_bytes": len(balance), "metrics": metrics},
     )
-
-
-def _layers(metrics: str) -> list[str]:
-    return [
-        line for line in metrics.splitlines() if line.startswith("payledger_cache_reads_total{")
-    ]

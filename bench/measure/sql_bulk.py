@@ -16,8 +16,8 @@ from bench.tools.lab import Lab
 from bench.tools.pgbench import SQL
 
 SIZE = 1000
-SHARE = 6  # of the seconds of a round: a batch takes a twentieth of a second
-MORE_ROUNDS = 4
+SHARE = 4  # of the seconds of a round: a batch takes a twentieth of a second
+MORE_ROUNDS = 2
 
 
 def measure(lab: Lab) -> Findings:

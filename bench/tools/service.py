@@ -87,6 +87,15 @@ class Service:
             body: bytes = response.read()
             return body
 
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Those of this name that are not 0, with their labels."""
+        samples = (
+            line.rpartition(" ")
+            for line in self.get("/metrics").decode().splitlines()
+            if line.startswith(prefix)
+        )
+        return {name: float(value) for name, _, value in samples if float(value)}
+
     def worker_pids(self) -> list[int]:
         """The processes that serve: children of ours that are Python."""
         if self._process is None:

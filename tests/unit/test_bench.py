@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,7 @@ from bench.catalogue import MEASUREMENTS, Measurement, chosen
 from bench.findings import Findings
 from bench.goals import GOALS, Goal
 from bench.harness import BenchFailed, Rounds, percentile, take_turns
+from bench.svg import Line, draw, round_up
 from bench.tools import wrk
 from bench.tools.batches import make_batch, uuid7
 from bench.tools.pgbench import SQL, read_tps
@@ -48,11 +50,6 @@ def test_a_ratio_is_the_median_of_the_ratios_within_rounds() -> None:
     rounds = Rounds({"ours": (50.0, 60.0, 7.0), "theirs": (100.0, 100.0, 10.0)})
     assert rounds.ratio("ours", "theirs") == 0.6
     assert rounds.median("ours") == 50.0
-
-
-def test_rounds_of_different_numbers_are_not_compared() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        Rounds({"ours": (1.0,), "theirs": (1.0, 2.0)}).ratio("ours", "theirs")
 
 
 def test_contenders_take_turns_and_every_other_round_goes_backwards() -> None:
@@ -156,6 +153,30 @@ def test_no_payment_of_a_batch_is_from_an_account_to_itself() -> None:
     item = json.loads(batch.document())[7]
     assert item["idempotency_key"] == batch.keys[7]
     assert (item["from"], item["to"]) == (f"bench:{batch.sources[7]}", "bench:0")
+
+
+# -- plots ---------------------------------------------------------------------------------------
+
+
+def test_a_plot_is_xml_with_every_point_inside_its_frame() -> None:
+    lines = [Line("uniform & even", ((1, 900.0), (1000, 24_000.0))), Line("hot", ((1, 300.0),))]
+    root = ElementTree.fromstring(draw("Batches", "payments a call", "payments/s", lines))
+
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert len(dots) == 3
+    assert all(0 < float(dot.attrib["cx"]) < width for dot in dots)
+    assert all(0 < float(dot.attrib["cy"]) < height for dot in dots)
+    one, thousand, hot = (float(dot.attrib["cy"]) for dot in dots)
+    assert thousand < one < hot  # more is higher up
+    assert "uniform & even" in {node.text for node in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(9, 10), (10, 10), (11, 20), (24_000, 50_000), (0.3, 0.5), (0, 1)]
+)
+def test_an_axis_ends_at_a_round_number(highest: float, top: float) -> None:
+    assert round_up(highest) == pytest.approx(top)
 
 
 # -- names, goals, results -----------------------------------------------------------------------

@@ -218,8 +218,16 @@ async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> Non
             **{"Idempotency-Key": f"slow-{time.time_ns()}"},
         )
     )
-    waiting = "select count(*) > 0 from pg_locks where not granted"
-    assert await asyncio.to_thread(soon, lambda: psql(up.home, waiting) == "t")
+    # It waits for the lock now and then only, 50 ms at a time: the server itself has to look.
+    wait = """
+      do $$ begin
+        for i in 1..20000 loop
+          if exists (select from pg_locks where not granted) then return; end if;
+          perform pg_sleep(0.001);
+        end loop;
+        raise 'no payment waits';
+      end $$; select 'waits'"""
+    assert await asyncio.to_thread(psql, up.home, wait) == "waits"
 
     up.process.send_signal(signal.SIGTERM)
     url = up.running["url"]

@@ -193,6 +193,7 @@ def test_every_module_that_measures_is_in_the_catalogue() -> None:
 
 def test_the_performance_page_explains_every_name() -> None:
     page = (SQL.parents[1] / "docs" / "performance.md").read_text()
+    page = page.partition("## What each number is")[2].partition("\n## ")[0]
     assert [name for name in GOALS if f"`{name}`" not in page] == []
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from support.caching import begin
 
+from service.cache.balances import SECONDS
 from service.cache.model import Change
 from service.errors import Problem
 
@@ -178,7 +179,7 @@ async def two_databases_share_one_redis(world: World, _: Valkey) -> None:
         assert await worker.l2.write(
             "another epoch", world.generation, [(world.books.id, elsewhere)]
         )
-        await world.pass_(11)  # L1's entry is too old
+        await world.pass_(SECONDS + 1)  # L1's entry is too old
         await world.check(await worker.read("a"))
 
 
@@ -193,7 +194,7 @@ async def a_value_lies_under_the_key_of_another_account(world: World, valkey: Va
         (one,) = valkey.keys(f"*:b:{world.books.id}:a")
         (other,) = valkey.keys(f"*:b:{world.books.id}:b")
         valkey.ask("COPY", other, one, "REPLACE")
-        await world.pass_(11)  # L1's entries are too old
+        await world.pass_(SECONDS + 1)  # L1's entries are too old
         await world.check(await worker.read("a"))
 
 
@@ -211,7 +212,7 @@ async def redis_is_restarted_with_old_data(world: World, valkey: Valkey) -> None
             await world.check(await other.read("a", strong=True))
             await other.l2.look(other.trust.scope, other.key("b"), 0)
         assert not other.l2.breaker.is_open
-        await world.pass_(11)
+        await world.pass_(SECONDS + 1)
         await world.check(await other.read("a"))
 
 

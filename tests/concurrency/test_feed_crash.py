@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from support.feeds import FeedReader, open_feed, raises
-from support.servers import SETTINGS, Server, each_server, started_server
+from support.servers import Server, each_server, started_server
+from support.standbys import standby_of
 
-from service.embedded import EmbeddedPostgres, create
+from service.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -181,31 +180,8 @@ async def test_a_reader_goes_on_through_crashes_in_the_middle_of_the_load(feed: 
 @pytest.fixture
 def standby(own_server: Server, feed: Feed) -> Iterator[EmbeddedPostgres]:
     """Made of the server by pg_basebackup, and following it."""
-    primary = embedded(own_server)
-    state = Path(os.path.realpath(primary.state.path)).parent / "standby"
-    postgres = EmbeddedPostgres(state, bin_dir=primary.binaries.bin_dir, settings=SETTINGS)
-    postgres.state.make()
-    for user in (create.SUPERUSER, *create.LOGINS):
-        postgres.state.write(f"passwords/{user}", primary.state.password(user))
-    postgres.state.write("prepared", "by the primary\n")
-    identity = postgres.state.identity()
-    postgres.state.make_server_dir(identity)
-    identity.run(
-        [
-            primary.binaries.bin_dir / "pg_basebackup",
-            f"--dbname={primary.dsn('postgres', 'postgres')}",
-            f"--pgdata={postgres.data_dir}",
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-        ],
-        env=create.environment(primary.binaries.bin_dir),
-    )
-    try:
-        postgres.start()
+    with standby_of(embedded(own_server)) as postgres:
         yield postgres
-    finally:
-        postgres.stop("immediate")
-        postgres.remove_data()
 
 
 async def test_a_standby_refuses_and_a_promoted_one_wants_a_new_epoch(

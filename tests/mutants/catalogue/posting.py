@@ -133,7 +133,7 @@ MUTANTS = (
     Mutant(
         name="plain-payment-has-no-minimum",
         file=_PLAIN,
-        old="(f.balance - f.held - p_amount >= f.min_balance) is not false",
+        old="f.balance - f.held - p_amount >= greatest(f.min_balance, -5e37)",
         new="true",
         times=2,
         breach="an account is overdrawn",
@@ -142,8 +142,8 @@ MUTANTS = (
     Mutant(
         name="plain-payment-stops-short-of-the-minimum",
         file=_PLAIN,
-        old="p_amount >= f.min_balance",
-        new="p_amount > f.min_balance",
+        old="p_amount >= greatest(",
+        new="p_amount > greatest(",
         times=2,
         breach="a debit down to the minimum is refused",
         equivalent="What the plain path does not allow takes the general path, which allows it and "
@@ -179,7 +179,7 @@ MUTANTS = (
     Mutant(
         name="plain-payment-has-no-maximum",
         file=_PLAIN,
-        old="(t.balance + p_amount <= t.max_balance) is not false",
+        old="t.balance + p_amount <= least(t.max_balance, 5e37)",
         new="true",
         times=2,
         breach="an account is filled above its maximum",

@@ -44,7 +44,7 @@ class Fault:
     inject: Injection
     within: float
     """Seconds after healing within which payments are answered again."""
-    seconds: tuple[float, float] = (0.5, 3.0)
+    seconds: tuple[float, float] = (0.3, 1.6)
     """How long it lasts, from the seed."""
     problem: Callable[[Rig], str | None] = possible
     """Why it cannot be done on this machine, if it cannot."""

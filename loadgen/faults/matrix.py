@@ -81,7 +81,7 @@ FAULTS: tuple[Fault, ...] = (
         "disk full",
         servers.disk_full,
         CRASH,
-        (2.0, 5.0),
+        (1.5, 3.5),
         problem=servers.needs_disk,
     ),
     Fault("postgres_cut", "network cut", networks.cut(networks.to_postgres), QUICK),
@@ -182,7 +182,7 @@ FAULTS: tuple[Fault, ...] = (
         "long idle transaction holding an xid; idle snapshot",
         sessions.idle_transaction,
         QUICK,
-        (3.0, 8.0),
+        (2.0, 6.0),
         serves=True,
     ),
     Fault(
@@ -190,7 +190,7 @@ FAULTS: tuple[Fault, ...] = (
         "stranger holds one account's row",
         sessions.row_held,
         QUICK,
-        (3.0, 8.0),
+        (2.0, 6.0),
         serves=True,
     ),
     Fault(

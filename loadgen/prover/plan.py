@@ -9,7 +9,7 @@ import msgspec
 
 from loadgen.faults.fault import Fault
 
-LEAST_PAUSE, MOST_PAUSE = 0.5, 2.0
+LEAST_PAUSE, MOST_PAUSE = 0.2, 0.8
 
 
 class Step(msgspec.Struct, frozen=True):

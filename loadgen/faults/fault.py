@@ -23,6 +23,8 @@ class Scene:
     burst: Burst
     accounts: tuple[str, ...]
     """Codes of accounts that the load is moving, the busiest first."""
+    note: Callable[[str], None] = lambda _: None
+    """Writes an event of the fault into the history."""
 
 
 Injection = Callable[[Scene], AbstractAsyncContextManager[None]]
@@ -50,5 +52,7 @@ class Fault:
     """Why it cannot be done on this machine, if it cannot."""
     substitute: str = ""
     """Which other fault stands in for it then."""
+    loses: bool = False
+    """What is acknowledged from its start on may be lost, until it notes `WINDOW_OVER`."""
     serves: bool = False
     """Payments go on during it; then 0 of them answered is a failure by itself."""

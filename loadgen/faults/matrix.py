@@ -98,6 +98,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("clients_silent", "black hole", networks.silent(networks.to_service), QUICK),
     Fault("clients_reset", "reset", networks.resets(networks.to_service), QUICK, serves=True),
     Fault("failover", "failover to a synchronous standby", servers.failover, CRASH, (0.2, 1.0)),
+    Fault(
+        "failover_that_loses",
+        "failover to an asynchronous standby",
+        servers.failover_that_loses,
+        CRASH,
+        (0.2, 1.0),
+        loses=True,
+    ),
     Fault("standby_stopped", "failover to a synchronous standby", servers.standby_stopped, CRASH),
     Fault("standby_killed", "failover to a synchronous standby", servers.standby_killed, CRASH),
     Fault(

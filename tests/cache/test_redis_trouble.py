@@ -175,7 +175,7 @@ async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(
     assert await alone.l2.find_answer(SCOPE, 1, "late") is None
     own_valkey.go_on()
     patient = Alone(own_valkey.url)
-    alone.l2._timeout_seconds = 20.0
+    alone.l2.server.timeout_seconds = 20.0
     patient.l2.put_answer(SCOPE, 1, "key", b"mine", 60_000)
     await patient.l2.start()
     await patient.l2.drained()
@@ -221,7 +221,7 @@ async def test_the_queue_of_writes_is_bounded_and_holds_nobody_up(
 async def test_reads_are_right_while_it_is_away(world: World, valkey: Valkey, trouble: str) -> None:
     async with world.worker() as one, world.worker() as other:
         for worker in (one, other):
-            worker.l2._timeout_seconds = 0.05
+            worker.l2.server.timeout_seconds = 0.05
         await world.check(await one.read("a"))
         getattr(valkey, trouble)()
         changes = await world.pay("a")

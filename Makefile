@@ -12,7 +12,7 @@ WORKERS ?= 2
 READY := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up demo prove psql test check format bench lock clean distclean
+.PHONY: help up demo prove mutants psql test check format bench lock clean distclean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ demo: $(READY) ## 20 s of retries, races, overdrafts and cached reads, then a ve
 prove: $(READY) ## 10 minutes of load and faults, then the checker (SECONDS= SEED= FAULTS=)
 	@exec $(BIN)/python -m loadgen prove $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
+mutants: $(READY) ## break the code in one place at a time; tests must notice (FRESH= ONLY= SAMPLE=)
+	@exec env PYTHONPATH=tests $(BIN)/python -m mutants $(if $(FRESH),--fresh) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE))
 
 psql: $(READY) ## a psql session on the running embedded database
 	@exec $(BIN)/payledger psql

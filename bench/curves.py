@@ -29,7 +29,7 @@ def draw_all(lab: Lab, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     pgbench = lab.pgbench()
     with asyncio.Runner() as runner, lab.service() as service:
-        connection = runner.run(asyncpg.connect(lab.admin_dsn()))
+        connection = runner.run(asyncpg.connect(lab.app_dsn()))
 
         def in_batches(size: int, hot_percent: int, seconds: float) -> float:
             return runner.run(batches.post_for(connection, seconds, size, hot_percent=hot_percent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 PREFIX = "PAYLEDGER_"
 MOST_WORKERS = 64
+_MOST_UNASKED = 8  # workers; each has connections of its own, and PostgreSQL accepts only so many
 
 _DSN_SHAPE = "a URL like postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 _REDIS_SHAPE = "a URL like redis://:PASSWORD@HOST:PORT/0, rediss://... or unix:///PATH"
@@ -35,7 +37,7 @@ class Settings:
     listen_dsn: str | None = field(default=None, repr=False)  # None: dsn
     read_dsn: str | None = field(default=None, repr=False)  # None: no replica
     redis_url: str | None = field(default=None, repr=False)  # None: L1 alone
-    workers: int = 1
+    workers: int = field(default_factory=lambda: min(_cores(), _MOST_UNASKED))
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any free one
     state_dir: Path = field(default_factory=lambda: Path.cwd() / ".payledger")
@@ -162,6 +164,11 @@ def _directory(text: str) -> Path:
     if not path.is_dir():
         raise ValueError("must be an existing directory, the one with PostgreSQL's programs")
     return path
+
+
+def _cores() -> int:
+    """Those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _SECRET = (_dsn, _redis_url)  # what they read holds a password

@@ -29,7 +29,7 @@ def measure(lab: Lab) -> Findings:
         grown = Lab(server, home, lab.scale)
         grown.install(DATABASE)
         grown.create_accounts("bench", ACCOUNTS)
-        asyncio.run(_load(grown.admin_dsn()))
+        asyncio.run(_load(grown.app_dsn()))
         grown.server.drop_database(EMPTY)
         grown.server.create_database(EMPTY)
         try:
@@ -54,7 +54,7 @@ def _compare(lab: Lab) -> Rounds:
             return lambda seconds: runner.run(post_for(connection, seconds, SIZE))
 
         return take_turns(
-            {"grown": posting(lab.admin_dsn()), "empty": posting(lab.admin_dsn(EMPTY))},
+            {"grown": posting(lab.app_dsn()), "empty": posting(lab.app_dsn(EMPTY))},
             lab.scale.rounds * 3,
             lab.scale.seconds / 3,
         )

@@ -23,7 +23,7 @@ MORE_ROUNDS = 2
 def measure(lab: Lab) -> Findings:
     """Each statement is prepared, and each batch a transaction of its own."""
     with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(lab.admin_dsn()))
+        connection = runner.run(asyncpg.connect(lab.app_dsn()))
 
         def posting(hot_percent: int, seconds: float) -> float:
             return runner.run(post_for(connection, seconds, SIZE, hot_percent=hot_percent))

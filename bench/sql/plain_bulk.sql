@@ -23,7 +23,7 @@ entry as (
     a.balance + sum(v.amount) over of_account as balance
   from payment p
   cross join lateral (values (p.source, -100), (p.target, 100)) v(account, amount)
-  join plain.accounts a on a.account_id = v.account + 1
+  join plain.accounts a on a.ledger_id = 1 and a.account_id = v.account + 1
   window of_account as (partition by a.account_id order by p.item)
 ),
 moved as (
@@ -36,7 +36,7 @@ moved as (
     from entry
     order by account_id, version desc
   ) l
-  where a.account_id = l.account_id
+  where a.ledger_id = 1 and a.account_id = l.account_id
 )
 insert into plain.ledger_entries
   (ledger_id, account_id, version, payment_id, posting_no, amount, held, balance_after, held_after)

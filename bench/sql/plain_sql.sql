@@ -21,7 +21,7 @@ moved as (
   set
     balance = balance + case code when 'bench:' || (:from)::int then -100 else 100 end,
     version = version + 1
-  where code in ('bench:' || (:from)::int, 'bench:' || (:to)::int)
+  where ledger_id = 1 and code in ('bench:' || (:from)::int, 'bench:' || (:to)::int)
   returning account_id, version, balance, held, code
 )
 insert into plain.ledger_entries

@@ -1,55 +1,32 @@
--- The yardstick's tables: what a team would write by hand for the same rows, with the indexes that
--- reading them back needs. No functions, no checks, no partitions, no domains.
+-- The yardstick's tables are the ledger's: the same columns, indexes, partitions and storage, as both
+-- sides are to be read, grow and be kept alike. Only triggers, foreign keys and grants are not copied.
+-- The same ordinary login uses both sides: PostgreSQL asks a superuser for no rights.
 create schema plain;
 
-create table plain.accounts (
-  account_id bigint primary key,
-  version bigint not null,
-  code text collate "C" not null unique,
-  currency text not null,
-  balance numeric(38, 0) not null,
-  held numeric(38, 0) not null
-)
-with (fillfactor = 70);
+create table plain.accounts (like ledger.accounts including all) with (fillfactor = 70);
+create table plain.idempotency_keys (like ledger.idempotency_keys including all);
+create table plain.payments (like ledger.payments including all) partition by range (payment_id);
+create table plain.ledger_entries (like ledger.ledger_entries including all)
+  partition by range (payment_id);
 
-create table plain.payments (
-  payment_id uuid primary key,
-  posted_at timestamptz not null,
-  xid xid8 not null default pg_current_xact_id(),
-  ledger_id int not null,
-  feed_epoch int not null,
-  kind text not null,
-  metadata jsonb not null
-);
-create index on plain.payments (xid, payment_id);
+select
+  format('create table plain.%I (like ledger.%1$I including all);', child.relname),
+  format(
+    'alter table plain.%I attach partition plain.%I %s;',
+    parent.relname, child.relname, pg_get_expr(child.relpartbound, child.oid)
+  )
+from pg_inherits
+join pg_class child on child.oid = inhrelid
+join pg_class parent on parent.oid = inhparent
+where parent.relnamespace = 'ledger'::regnamespace
+  and parent.relkind = 'p'
+\gexec
 
-create table plain.ledger_entries (
-  payment_id uuid not null,
-  account_id bigint not null,
-  version bigint not null,
-  ledger_id int not null,
-  posting_no smallint not null,
-  amount numeric(38, 0) not null,
-  held numeric(38, 0) not null,
-  balance_after numeric(38, 0) not null,
-  held_after numeric(38, 0) not null
-);
-create unique index on plain.ledger_entries (ledger_id, account_id, version);
-create index on plain.ledger_entries (payment_id);
-
-create table plain.idempotency_keys (
-  payment_id uuid,
-  created_at timestamptz not null,
-  ledger_id int not null,
-  render_version smallint not null,
-  key text collate "C" not null,
-  fingerprint bytea not null,
-  primary key (ledger_id, key)
-);
-
--- The same accounts as the ledger has.
-insert into plain.accounts
-select i + 1, 0, 'bench:' || i, 'USD', 0, 0
+insert into plain.accounts (ledger_id, code, currency, type)
+select 1, 'bench:' || i, 'USD', 'asset'
 from generate_series(0, :accounts - 1) i;
 
 analyze plain.accounts;
+
+grant usage on schema plain to public;
+grant select, insert, update on all tables in schema plain to public;

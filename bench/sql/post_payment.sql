@@ -2,7 +2,8 @@
 \set step random(1, :accounts - 1)
 \set to (:from + :step) % :accounts
 \set key random(1, 9000000000000000)
-select outcome
-from ledger.post_payment(
-  'bench-' || (:key)::bigint, 'bench:' || (:from)::int, 'bench:' || (:to)::int, 100, 'USD'
-);
+select (
+  ledger.post_payment(
+    'bench-' || (:key)::bigint, 'bench:' || (:from)::int, 'bench:' || (:to)::int, 100, 'USD'
+  )
+).outcome;

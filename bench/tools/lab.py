@@ -79,11 +79,15 @@ class Lab:
 
     def pgbench(self) -> Pgbench:
         """The one that belongs to the server."""
-        return Pgbench(self.server.binaries.bin_dir / "pgbench", self.admin_dsn(), ACCOUNTS)
+        return Pgbench(self.server.binaries.bin_dir / "pgbench", self.app_dsn(), ACCOUNTS)
 
     def admin_dsn(self, database: str = DATABASE) -> str:
-        """For the measuring program itself; the service has a login of its own."""
+        """For what looks on and prepares."""
         return self.server.dsn("postgres", database)
+
+    def app_dsn(self, database: str = DATABASE) -> str:
+        """For both sides of a comparison: an application's login is no superuser."""
+        return self.server.dsn("payledger_service", database)
 
     def service(self, workers: int | None = None) -> Service:
         """The whole product on this server: workers, relay, listeners, L1 and L2."""

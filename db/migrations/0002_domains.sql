@@ -42,12 +42,5 @@ create domain ledger.account_status as text
 create domain ledger.metadata as jsonb
   constraint metadata_is_an_object check (jsonb_typeof(value) = 'object');
 
--- Of which characters is judged by key_problem, once: a second look here, at the same text in the
--- same statement, cost 2 % of a payment.
-create domain ledger.idempotency_key as text collate "C"
-  constraint idempotency_key_has_1_to_255_characters check (length(value) between 1 and 255);
-
-comment on domain ledger.idempotency_key is '1 to 255 visible ASCII characters.';
-
 create domain ledger.sha256 as bytea
   constraint sha256_is_32_bytes check (length(value) = 32);

@@ -17,7 +17,7 @@ create table ledger.payments (
   related_payment_id uuid,
   kind text not null,
   description text,
-  metadata ledger.metadata not null,
+  metadata jsonb not null,
   constraint payments_pkey primary key (ledger_id, payment_id)
 )
 partition by range (payment_id);

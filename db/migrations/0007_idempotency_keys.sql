@@ -3,8 +3,8 @@ create table ledger.idempotency_keys (
   created_at timestamptz not null,
   ledger_id int not null,
   render_version smallint not null,
-  key ledger.idempotency_key not null,
-  fingerprint ledger.sha256 not null,
+  key text collate "C" not null,
+  fingerprint bytea not null,
   outcome jsonb,
   constraint idempotency_keys_pkey primary key (ledger_id, key)
 );
@@ -12,6 +12,8 @@ create table ledger.idempotency_keys (
 comment on table ledger.idempotency_keys is
   'Insert-only: the outcome that each key has, decided once. Rows leave only by '
   'ledger.purge_idempotency_keys, and only from ledgers with a retention.';
+comment on column ledger.idempotency_keys.key is
+  '1 to 255 visible ASCII characters, as ledger_private.key_problem judges.';
 comment on column ledger.idempotency_keys.fingerprint is
   'SHA-256 of the payment''s canonical content: a retry must have the same.';
 comment on column ledger.idempotency_keys.payment_id is
@@ -20,7 +22,3 @@ comment on column ledger.idempotency_keys.outcome is
   'Rejected: the refusal as it was answered.';
 comment on column ledger.idempotency_keys.render_version is
   'Which renderer wrote the first answer, and so writes every replay.';
-
--- For the purge. The table grows in order of created_at, so a BRIN costs posting next to nothing.
-create index idempotency_keys_by_created_at on ledger.idempotency_keys
-  using brin (created_at) with (autosummarize = on);

@@ -265,7 +265,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=_workers,
         metavar="N",
-        help="how many processes serve on the one port (default: PAYLEDGER_WORKERS, or 1)",
+        help="how many processes serve on the one port (default: PAYLEDGER_WORKERS, or one a core, 8 at most)",
     )
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-PURGE_SECONDS = 60.0
+PURGE_SECONDS = 600.0  # the last call of each purge reads all keys
 PARTITIONS_SECONDS = 600.0
 POSTPONED_SECONDS = 30.0  # partitions that were locked
 
-_KEYS_A_CALL = 1000  # rows locked and deleted in one transaction
+_KEYS_A_CALL = 10_000  # rows locked and deleted in one transaction
 _PAUSE_AFTER_FAILURE = 5.0
 
 

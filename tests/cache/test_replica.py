@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.caching import Heartbeat
@@ -190,6 +190,50 @@ async def test_a_promoted_one_is_asked_for_nothing_however_far_it_came(
         assert await reader.read("a") == (1, "1", False)
         reader.beat()
         assert await reader.read("a", 1) == (1, "1", False)
+
+
+class PromotedInBetween:
+    """A replica's pool, whose replica is promoted between two of its answers."""
+
+    def __init__(self, pool: Any, standby: EmbeddedPostgres) -> None:
+        self._pool = pool
+        self._standby: EmbeddedPostgres | None = standby
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[PromotedInBetween]:
+        async with self._pool.acquire() as self._connection:
+            yield self
+
+    async def fetchrow(self, *arguments: Any) -> Any:
+        row = await self._connection.fetchrow(*arguments)
+        if self._standby is not None:
+            await asyncio.to_thread(self._standby.run_sql, "select pg_promote()")
+            self._standby = None
+        return row
+
+
+async def test_one_that_is_promoted_while_it_is_asked_does_not_answer(
+    primary: Database, standby: EmbeddedPostgres
+) -> None:
+    async with reading(primary, standby) as reader:
+        pay(primary, primary.name, "a")
+        await replayed(standby, reader.beat())
+        pool = await create_pool(
+            standby.dsn("payledger_service", primary.name),
+            size=1,
+            application_name="replica",
+            command_seconds=20,
+            primary=False,
+        )
+        asked = {"epoch": "e", "generation": "g1"}
+        try:
+            as_it_is = ReplicaBalances(pool, seconds=PATIENCE_SECONDS)
+            assert await as_it_is.read("a", 1, **asked) is not None
+            promoted: Any = PromotedInBetween(pool, standby)
+            balances = ReplicaBalances(promoted, seconds=PATIENCE_SECONDS)
+            assert await balances.read("a", 1, **asked) is None
+        finally:
+            await pool.close()
 
 
 async def test_one_that_is_away_costs_nothing_but_a_look(

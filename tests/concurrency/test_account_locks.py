@@ -13,7 +13,7 @@ from support.waiting import wait_until_blocked
 
 if TYPE_CHECKING:
     from support.databases import Connection
-    from support.payments import Ledger
+    from support.payments import Ledger, Result
 
 LOCK = "select from ledger.accounts where ledger_id = $1 and code = $2 for update"
 
@@ -34,14 +34,21 @@ async def second(ledger: Ledger) -> Connection:
     return await ledger.connect()
 
 
+@pytest.mark.parametrize("path", ["plain", "general", "batch"])
 async def test_a_debit_waits_for_the_one_before_and_sees_what_it_left(
-    ledger: Ledger, first: Connection, second: Connection
+    ledger: Ledger, first: Connection, second: Connection, path: str
 ) -> None:
+    async def debit() -> Result:
+        if path == "batch":
+            return (await ledger.pay_many(second, [item("k2", "alice", "carol", 200)]))[0]
+        description = None if path == "plain" else "by the general path"
+        return await ledger.pay(second, "k2", "alice", "carol", 200, description)
+
     async with first.transaction():
         await ledger.pay(first, "k1", "alice", "bob", 400)
-        debit = start(ledger.pay(second, "k2", "alice", "carol", 200))
+        waiting = start(debit())
         await wait_until_blocked(ledger.observer, second, by=first)
-    result = await debit
+    result = await waiting
     assert (result.outcome, result.code) == ("rejected", "insufficient_funds")
     assert '"available": "100"' in result.body
 
@@ -279,6 +286,7 @@ async def test_a_cancelled_payment_stores_nothing(ledger: Ledger, first: Connect
     assert (await ledger.pay(first, "k", "alice", "bob", 1)).replayed is False
 
 
+@pytest.mark.parametrize("plan", ["by index", "by heap"])
 @pytest.mark.parametrize("description", [None, "by the general path"])
 @pytest.mark.parametrize(("from_", "to"), [("z-older", "a-newer"), ("a-newer", "z-older")])
 async def test_rows_are_locked_in_the_order_of_their_codes(
@@ -288,8 +296,14 @@ async def test_rows_are_locked_in_the_order_of_their_codes(
     from_: str,
     to: str,
     description: str | None,
+    plan: str,
 ) -> None:
-    """One who waits for the account with the lowest code holds none of the others."""
+    """One who waits for the account with the lowest code holds none of the others.
+
+    Also where the planner takes a way that comes to the rows as they lie.
+    """
+    if plan == "by heap":
+        await first.execute("set enable_indexscan = off; set enable_indexonlyscan = off")
     await ledger.open("z-older", 500)
     await ledger.open("a-newer", 500)
     stranger = await ledger.connect("postgres")

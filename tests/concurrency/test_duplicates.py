@@ -184,6 +184,23 @@ async def test_batches_that_meet_at_their_keys_alone_post_each_key_once(
         assert sorted([*await one, *await other]) == ["conflict"] * 20 + ["posted"] * 20
 
 
+async def test_a_batch_claims_its_keys_in_their_order(
+    ledger: Ledger, first: Connection, second: Connection
+) -> None:
+    """One who waits for the first key holds none of the others, in whatever order they came."""
+    for code in ("eve", "frank"):
+        await ledger.open(code, 500)
+    third = await ledger.connect()
+    async with first.transaction():
+        await ledger.pay(first, "k1", "carol", "dave", 1)
+        payments = [item("k2", "alice", "bob", 1), item("k1", "alice", "bob", 1)]
+        batch = start(ledger.pay_many(second, payments))
+        await wait_until_blocked(ledger.observer, second, by=first)
+        await third.execute("set lock_timeout = '1ms'")
+        assert (await ledger.pay(third, "k2", "eve", "frank", 1)).outcome == "posted"
+    assert [result.outcome for result in await batch] == ["conflict", "conflict"]
+
+
 async def test_transactions_that_use_each_other_s_keys_deadlock_and_the_loser_can_retry(
     ledger: Ledger, first: Connection, second: Connection
 ) -> None:

@@ -182,7 +182,9 @@ async def test_later_versions_are_seen_by_a_transaction_that_began_before(
 
 
 @pytest.mark.parametrize("setting", ["off", "local"])
-@pytest.mark.parametrize("call", ["post_payment", "post_compound_payment", "post_payments"])
+@pytest.mark.parametrize(
+    "call", ["post_payment", "post_compound_payment", "post_payments", "post_payments in sets"]
+)
 async def test_posting_makes_the_commit_durable_whatever_the_session_has(
     ledger: Ledger, first: Connection, setting: str, call: str
 ) -> None:
@@ -191,11 +193,13 @@ async def test_posting_makes_the_commit_durable_whatever_the_session_has(
         "post_payment": "'k', 'alice', 'bob', 1, 'USD'",
         "post_compound_payment": f"'k', '[{posting}]'",
         "post_payments": f"""'[{{"idempotency_key": "k", "postings": [{posting}]}}]'""",
+        "post_payments in sets": f"""'[{{"idempotency_key": "k", {posting[1:]}]'""",
     }[call]
+    function = call.partition(" ")[0]
     await first.execute(f"set synchronous_commit = {setting}")
     async with first.transaction():
         assert await first.fetchval("show synchronous_commit") == setting
-        await first.fetch(f"select ledger.{call}({arguments}, p_ledger_id => $1)", ledger.id)
+        await first.fetch(f"select ledger.{function}({arguments}, p_ledger_id => $1)", ledger.id)
         assert await first.fetchval("show synchronous_commit") == "on"
     assert await first.fetchval("show synchronous_commit") == setting
     assert await ledger.keys() == 1

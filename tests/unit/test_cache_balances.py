@@ -10,8 +10,11 @@ from support.clock import Clock
 from service.cache.auditor import Auditor
 from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
-from service.cache.model import AccountKey, CachedBalance, Change, Served, advanced
+from service.cache.l1 import L1
+from service.cache.l2 import Look
+from service.cache.model import AccountKey, CachedBalance, Change, Scope, Served, advanced
 from service.cache.trust import Trust
+from service.cache.wire import Lease
 from service.errors import Problem
 from service.ledger.balances import ReplicaRead, VersionedBalance
 
@@ -50,12 +53,27 @@ class Replica:
         return self._database.replica
 
 
+class Layer:
+    """An L2 that has nothing and gives everybody a lease."""
+
+    def __init__(self) -> None:
+        self.filled: list[CachedBalance] = []
+
+    async def look(self, scope: Scope, key: AccountKey, min_version: int) -> Look:
+        return Look(None, Lease(scope, "run", key, b"token"))
+
+    def fill(self, lease: Lease, balance: CachedBalance) -> None:
+        self.filled.append(balance)
+
+
 def balance(version: int) -> VersionedBalance:
     return VersionedBalance("a", "USD", version, str(version), "0", "e")
 
 
 class Caching:
-    def __init__(self, *, replica: bool = False, most_entries: int = 10) -> None:
+    def __init__(
+        self, *, replica: bool = False, most_entries: int = 10, l2: Layer | None = None
+    ) -> None:
         self.clock = Clock()
         self.counters = Counters()
         self.database = Database()
@@ -69,6 +87,7 @@ class Caching:
             replica=Replica(self.database) if replica else None,
             most_entries=most_entries,
             clock=self.clock,
+            l2=l2,
         )
 
     def beat(self, lsn: int = 100) -> None:
@@ -163,6 +182,17 @@ async def test_hearing_inserts_nothing_and_the_oldest_unused_entry_goes_first() 
     assert at.counters.evicted_l1 == 1
 
 
+def test_what_is_read_late_does_not_replace_what_is_newer() -> None:
+    l1 = L1(10, Counters())
+    newer = CachedBalance("a", "USD", 6, "60", "0")
+    l1.put(A, newer, 1.0)
+    l1.put(A, CachedBalance("a", "USD", 5, "50", "0"), 2.0)
+    entry = l1.entries[A]
+    assert (entry.balance, entry.since) == (newer, 1.0)
+    l1.put(A, newer, 2.0)
+    assert entry.since == 2.0
+
+
 def test_held_is_carried_over_only_from_the_version_just_below() -> None:
     known = CachedBalance("a", "USD", 5, "50", "7")
     assert advanced(known, Change("a", 6, None, "60", None)) == ("a", "USD", 6, "60", "7")
@@ -204,6 +234,22 @@ async def test_one_that_lacks_what_was_heard_since_the_heartbeat_does_not_answer
     at.database.replica = ReplicaRead(balance(4), 100)
     assert await at.version() == ("db", 5)
     assert at.database.asked == ["replica", "primary"]
+
+
+async def test_what_a_replica_says_is_not_shared() -> None:
+    """It may lack what was written to L2, and evicted, before: nothing would write that again."""
+    layer = Layer()
+    at = Caching(replica=True, l2=layer)
+    at.database.replica = ReplicaRead(balance(5), 100)
+    await at.version()
+    assert (at.database.asked, layer.filled) == (["replica"], [])
+    at.database.replica = None
+    at.trust.lost()
+    at.trust.connected("e")
+    at.beat()
+    await at.version()
+    assert at.database.asked == ["replica", "replica", "primary"]
+    assert [filled.version for filled in layer.filled] == [5]
 
 
 async def test_none_is_asked_for_a_strong_read_or_without_trust() -> None:

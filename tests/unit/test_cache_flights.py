@@ -88,11 +88,13 @@ async def test_a_flight_that_began_after_an_arrival_serves_if_it_covers_the_need
 async def test_a_reader_who_goes_away_leaves_the_flight_to_the_others(flying: Flying) -> None:
     first = flying.newer(ANY)
     await turn()
+    sharing = asyncio.ensure_future(flying.flights.join_older("a"))
     second = flying.newer(ANY)
     await turn()
     first.cancel()
     await flying.land()
     await flying.land()
+    assert await sharing == 1
     assert await second == 2
 
 

@@ -213,7 +213,9 @@ def test_ci_runs_the_checks_and_all_tests() -> None:
     assert lines[0] == "#!/usr/bin/env bash"
     assert "set -euo pipefail" in lines
     # The test runner's closing line has to be the last.
-    assert [line for line in lines if line][-2:] == ["make check", "make test"]
+    commands = [line.partition(" #")[0] for line in lines if line.startswith("make ")]
+    assert commands == ["make check", "make mutants SAMPLE=5", "make test"]
+    assert lines[-1] == "make test"
     assert subprocess.run(["bash", "-n", ".ci/run"], cwd=REPO, check=False).returncode == 0
 
 

@@ -19,13 +19,14 @@ def test_an_empty_environment_gives_the_documented_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     assert Settings.from_env({}) == Settings(
         dsn=None,
         migrate_dsn=None,
         listen_dsn=None,
         read_dsn=None,
         redis_url=None,
-        workers=1,
+        workers=3,
         host="127.0.0.1",
         port=8080,
         state_dir=tmp_path / ".payledger",
@@ -35,6 +36,15 @@ def test_an_empty_environment_gives_the_documented_defaults(
         log_format="json",
         pg_bin=None,
     )
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (3, 3), (8, 8), (16, 8)])
+def test_a_worker_a_core_but_not_more_than_postgresql_has_connections_for(
+    cores: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert Settings.from_env({}).workers == workers
+    assert Settings.from_env({"PAYLEDGER_WORKERS": "5"}).workers == 5
 
 
 def test_an_empty_variable_is_an_unset_one() -> None:

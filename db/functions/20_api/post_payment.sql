@@ -34,16 +34,13 @@ declare
   v_payment_id uuid;
   v_posted_at timestamptz;
 begin
-  -- Durable means flushed: a caller's asynchronous commit does not apply to money.
-  if current_setting('synchronous_commit') in ('off', 'local') then
-    perform set_config('synchronous_commit', 'on', true);
-  end if;
-
-  -- Nearly every payment is plain: it has no description, metadata or effective_at, and its
-  -- accounts are there and allow it. Those are posted here, in three statements. Whatever is not
+  -- Nearly every payment is plain: it has no description, metadata or effective_at, its accounts
+  -- are there and allow it, and its commit will be durable. Those are posted here, in three statements. Whatever is not
   -- plain takes the general path, from its beginning, with the locks that it already has. Both
-  -- paths check the same, write the same rows and give the same bytes.
-  if p_description is null
+  -- paths check the same, write the same rows and give the same bytes. (Far from 38 digits; greatest
+  -- and least pass over a limit that is null.)
+  if current_setting('synchronous_commit') not in ('off', 'local')
+    and p_description is null
     and p_metadata = '{}'
     and p_effective_at is null
     and p_amount between 1 and 5e37 - 1
@@ -56,10 +53,9 @@ begin
       select
         f.ctid, f.version, f.balance, t.ctid, t.version, t.balance,
         f.status = 'open' and f.currency = p_currency
-          and (f.balance - f.held - p_amount >= f.min_balance) is not false
+          and f.balance - f.held - p_amount >= greatest(f.min_balance, -5e37)
           and t.status = 'open' and t.currency = p_currency
-          and (t.balance + p_amount <= t.max_balance) is not false
-          and f.balance > -5e37 and t.balance < 5e37
+          and t.balance + p_amount <= least(t.max_balance, 5e37)
       into
         v_from_row, v_from_version, v_from_balance, v_to_row, v_to_version, v_to_balance, v_allowed
       from ledger.accounts f, ledger.accounts t
@@ -70,10 +66,9 @@ begin
       select
         f.ctid, f.version, f.balance, t.ctid, t.version, t.balance,
         f.status = 'open' and f.currency = p_currency
-          and (f.balance - f.held - p_amount >= f.min_balance) is not false
+          and f.balance - f.held - p_amount >= greatest(f.min_balance, -5e37)
           and t.status = 'open' and t.currency = p_currency
-          and (t.balance + p_amount <= t.max_balance) is not false
-          and f.balance > -5e37 and t.balance < 5e37
+          and t.balance + p_amount <= least(t.max_balance, 5e37)
       into
         v_from_row, v_from_version, v_from_balance, v_to_row, v_to_version, v_to_balance, v_allowed
       from ledger.accounts f, ledger.accounts t
@@ -116,9 +111,8 @@ begin
     set
       balance = balance + case ctid when v_from_row then -p_amount else p_amount end,
       version = version + 1
-    where ledger_id = p_ledger_id
-      -- Where they were found: locked rows do not move.
-      and ctid = any (array[v_from_row, v_to_row])
+    -- Where they were found: locked rows do not move.
+    where ctid = any (array[v_from_row, v_to_row])
     returning account_id, code, version, balance, held
   )
   insert into ledger.ledger_entries

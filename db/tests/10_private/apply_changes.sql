@@ -1,8 +1,9 @@
 begin;
-select plan(20);
+select plan(22);
 
 -- What changes, given as (posting_no, code, currency, amount, held), make of two accounts:
--- a: balance 100, held 30, version 7, min 0, no max; b: balance 0, no min, max 50; c: EUR.
+-- a: balance 100, held 30, version 7, min 0, no max; b: balance 0, no min, max 50; c: EUR;
+-- e: below its minimum; f: frozen.
 create function pg_temp.decide(p_changes ledger_private.change[])
 returns ledger_private.decision
 language sql
@@ -11,7 +12,8 @@ as $$
     1, p_changes,
     array[
       (11, 'a', 'USD', 'open', 100, 30, 7, 0, null), (12, 'b', 'USD', 'open', 0, 0, 0, null, 50),
-      (13, 'c', 'EUR', 'open', 5, 0, 1, 0, null)
+      (13, 'c', 'EUR', 'open', 5, 0, 1, 0, null), (14, 'e', 'USD', 'open', -5, 0, 1, 0, null),
+      (15, 'f', 'USD', 'frozen', 5, 0, 1, 0, null)
     ]::ledger_private.locked_account[]
   )
 $$;
@@ -27,7 +29,8 @@ select is(
   row(
     array[
       (11, 'a', 'USD', 'open', 60, 30, 8, 0, null), (12, 'b', 'USD', 'open', 40, 0, 1, null, 50),
-      (13, 'c', 'EUR', 'open', 5, 0, 1, 0, null)
+      (13, 'c', 'EUR', 'open', 5, 0, 1, 0, null), (14, 'e', 'USD', 'open', -5, 0, 1, 0, null),
+      (15, 'f', 'USD', 'frozen', 5, 0, 1, 0, null)
     ]::ledger_private.locked_account[],
     array[
       (1, 11, 'a', 'USD', -40, 0, 8, 60, 30), (1, 12, 'b', 'USD', 40, 0, 1, 40, 0)
@@ -72,6 +75,8 @@ from (
       '{"code": "insufficient_funds", "amount": "71", "account": "a", "currency": "USD", '
       '"available": "70", "posting_no": 1, "min_balance": "0"}', 'but no more'),
     (array[(1, 'b', 'USD', -1000, 0)]::ledger_private.change[], null, 'Without a minimum all goes'),
+    (array[(1, 'e', 'USD', 1, 0)]::ledger_private.change[], null,
+      'Who is below the minimum may be paid'),
     (array[(1, 'b', 'USD', 50, 0)]::ledger_private.change[], null, 'Up to the maximum'),
     (array[(1, 'b', 'USD', 51, 0)]::ledger_private.change[],
       '{"code": "balance_limit_exceeded", "amount": "51", "account": "b", "balance": "0", '
@@ -90,6 +95,8 @@ from (
     (array[(1, 'c', 'USD', -1, 0)]::ledger_private.change[],
       '{"code": "currency_mismatch", "account": "c", "currency": "USD", "posting_no": 1, '
       '"account_currency": "EUR"}', 'Another currency'),
+    (array[(1, 'f', 'USD', 1, 0)]::ledger_private.change[],
+      '{"code": "account_frozen", "account": "f", "posting_no": 1}', 'A frozen account'),
     (array[(1, 'd', 'USD', 1, 0)]::ledger_private.change[],
       '{"code": "unknown_account", "account": "d", "posting_no": 1}', 'An account not locked'),
     (array[(1, 'b', 'USD', 51, 0), (2, 'd', 'USD', 1, 0)]::ledger_private.change[],

@@ -1,5 +1,5 @@
 begin;
-select plan(17);
+select plan(18);
 
 -- Which of these payments are safe: each from a to b unless it says otherwise, given as
 -- (key, from, to, amount, currency). a has 100, of them 30 held, and no less than 0; b at most 50;
@@ -45,6 +45,7 @@ select is(pg_temp.safe('{k e b 50, l b e 1, m e b 1}'), null, 'No debit makes ro
 select is(pg_temp.safe('{k a e 1, l a nobody 70}'), null, 'What will be refused counts, too');
 select is(pg_temp.safe('{k a e 1, l e f 1 EUR, m e f 1}'), '1 3', 'Another currency than the account''s');
 select is(pg_temp.safe('{k a c 1, l c e 1, m a d 1 EUR, n a e 1}'), '4', 'A frozen account, one of another currency');
+select is(pg_temp.safe('{k a d 1, l d e 1, m d e 1 EUR, n e f 1}'), '4', 'Payer and payee of different currencies');
 select is(pg_temp.safe('{k a e 1, l e f 1, k e f 1}'), null, 'A key twice: neither, nor what shares their accounts');
 select is(pg_temp.safe('{k a b 1, l e f 1, m e f 1, l e f 1}'), '1', 'What does not share them is safe');
 select is(pg_temp.safe('{k a b 1, l e f 1}', p_other_keys => '{l}'), '1', 'A key of a payment that is not simple');

@@ -1,0 +1,210 @@
+"""Of the relay: its lease, what it tells, and what its listeners believe."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+_LEADER = "service/relay/leader.py"
+_TRUST = "service/cache/trust.py"
+_TAKE = "db/functions/20_api/take_relay_lease.sql"
+_TELL = "db/functions/20_api/tell_listeners.sql"
+_LEADER_TEST = "tests/unit/test_relay_leader.py"
+_TRUST_TEST = "tests/unit/test_cache_trust.py"
+_TELLING_TEST = "tests/relay/test_telling.py::"
+_RACE = "tests/cache/test_races.py::test_nothing_wrong_is_served_when"
+
+MUTANTS = (
+    Mutant(
+        name="a-lease-is-taken-from-its-holder",
+        file=_TAKE,
+        old="    and ledger_private.is_lease_running(v_lease.expires_at)\n",
+        new="    and false\n",
+        breach="two relays lead, and each unmakes what the other tells",
+        tests=("db/tests/20_api/take_relay_lease.sql",),
+    ),
+    Mutant(
+        name="a-new-leader-has-the-old-term",
+        file=_TAKE,
+        old="term = l.term + 1",
+        new="term = l.term",
+        breach="listeners cannot tell an old leader that wakes up from the new one",
+        tests=("db/tests/20_api/take_relay_lease.sql",),
+    ),
+    Mutant(
+        name="an-old-leader-goes-on-telling",
+        file=_TELL,
+        old="v_lease.term <> p_term or ",
+        new="",
+        breach="a relay that was stopped tells what it knew then",
+        tests=("db/tests/20_api/tell_listeners.sql",),
+    ),
+    Mutant(
+        name="a-lease-that-ran-out-is-enough",
+        file=_TELL,
+        old=" or not ledger_private.is_lease_running(v_lease.expires_at)",
+        new="",
+        breach="a relay that was stopped prolongs what another may have taken",
+        tests=("db/tests/20_api/tell_listeners.sql",),
+    ),
+    Mutant(
+        name="a-lease-is-not-prolonged",
+        file=_TELL,
+        old="expires_at = clock_timestamp() + ledger_private.lease_length()",
+        new="expires_at = v_lease.expires_at",
+        breach="a leader is deposed every two seconds, and every cache with it",
+        tests=("db/tests/20_api/tell_listeners.sql",),
+    ),
+    Mutant(
+        name="the-oldest-balance-is-told",
+        file="db/functions/10_private/feed_balances.sql",
+        old="order by e.ledger_id, e.account_id, e.version desc",
+        new="order by e.ledger_id, e.account_id, e.version",
+        breach="of a transaction's payments the last ones are never told",
+        tests=("db/tests/10_private/feed_balances.sql",),
+    ),
+    Mutant(
+        name="missed-writes-keep-the-generation",
+        file=_LEADER,
+        old="            self._generation = draw_generation()\n",
+        new="",
+        breach="L2 goes on serving what it has missed the changes of",
+        tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="every-page-is-a-heartbeat",
+        file=_LEADER,
+        old="lsn=page.lsn if complete else None",
+        new="lsn=page.lsn",
+        breach="listeners believe to have heard what is still to be told",
+        tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="listeners-are-told-before-l2",
+        file=_LEADER,
+        old="""\
+        if changes and not await self._write(changes):
+            self._generation = draw_generation()
+            self._counters.generation_changes += 1
+
+        now""",
+        new="""\
+        asyncio.get_running_loop().call_later(
+            0.5, lambda: asyncio.ensure_future(self._write(changes))
+        )
+        now""",
+        breach="who has heard of a change finds in L2 what was before it",
+        tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="what-was-not-told-is-passed-over",
+        file=_LEADER,
+        old="""\
+            if not await self._tell(page):
+                return
+            cursor = page.cursor
+""",
+        new="""\
+            cursor = page.cursor
+            await self._tell(page)
+""",
+        breach="who has lost the lease goes on, past what was not told",
+        tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="forged-messages-are-believed",
+        file="service/cache/notices.py",
+        old="if not hmac.compare_digest(digest, _digest(body, secret)):",
+        new="if not digest:",
+        breach="any login makes up balances",
+        tests=("tests/unit/test_cache_notices.py",),
+    ),
+    Mutant(
+        name="a-heartbeat-counts-from-its-arrival",
+        file="service/cache/listener.py",
+        old="age = max(0.0, self._clock.now() - notice.read_at)",
+        new="age = 0.0",
+        breach="a heartbeat that was kept back makes old balances new",
+        tests=(f"{_TELLING_TEST}test_a_heartbeat_that_comes_late_or_again_proves_nothing",),
+    ),
+    Mutant(
+        name="the-relays-lag-is-not-counted",
+        file=_TRUST,
+        old="now + LIVE_SECONDS - heartbeat.lag_seconds",
+        new="now + LIVE_SECONDS",
+        breach="a relay that is behind is believed for as long as one that is not",
+        tests=(_TRUST_TEST,),
+    ),
+    Mutant(
+        name="old-leaders-are-heard",
+        file=_TRUST,
+        old=" or term < self.term:",
+        new=":",
+        breach="an old leader that wakes up brings its generation back",
+        tests=(_TRUST_TEST, f"{_RACE}[an_old_leader_wakes_up_late]"),
+    ),
+    Mutant(
+        name="old-heartbeats-are-heard",
+        file=_TRUST,
+        old="or heartbeat.epoch != self.epoch or not ordered:",
+        new="or heartbeat.epoch != self.epoch:",
+        breach="a heartbeat that comes again prolongs the trust of then",
+        tests=(_TRUST_TEST,),
+    ),
+    Mutant(
+        name="a-new-term-drops-nothing",
+        file=_TRUST,
+        old="""\
+        if heartbeat.term > self.term:
+            self._suspect()
+""",
+        new="",
+        breach="what falls between two leaders is heard by nobody",
+        tests=(_TRUST_TEST, f"{_RACE}[a_payment_falls_between_two_leaders]"),
+    ),
+    Mutant(
+        name="generations-come-back",
+        file=_TRUST,
+        old=" or generation in self._left:",
+        new=":",
+        breach="a late notice brings back an L2 that has missed everything since",
+        tests=(_TRUST_TEST,),
+    ),
+    Mutant(
+        name="a-gap-is-forgiven",
+        file=_TRUST,
+        old="if self.must_reconnect or now - self._heard_at >= LIVE_SECONDS:",
+        new="if self.must_reconnect:",
+        breach="a stopped process believes the past that its connection holds",
+        tests=(
+            _TRUST_TEST,
+            f"{_RACE}[the_connection_of_a_stopped_process_holds_a_whole_past]",
+        ),
+    ),
+    Mutant(
+        name="trust-outlives-the-connection",
+        file=_TRUST,
+        old="        self._connected = False\n        self._suspect()\n",
+        new="        self._connected = False\n",
+        breach="who hears nothing any more goes on answering for a second",
+        tests=(_TRUST_TEST,),
+    ),
+    Mutant(
+        name="another-history-is-trusted",
+        file=_TRUST,
+        old="if epoch == self.epoch or not self.is_live():",
+        new="if True:",
+        breach="after a failover balances of two histories are mixed",
+        tests=(_TRUST_TEST,),
+    ),
+    Mutant(
+        name="epochs-outlive-a-restart",
+        file="db/functions/20_api/cache_epoch.sql",
+        old="              extract(epoch from pg_postmaster_start_time())\n",
+        new="              ''\n",
+        breach="what nobody heard while the server was away counts as known",
+        tests=(
+            "tests/relay/test_servers.py::"
+            "test_after_a_restart_it_leads_again_and_the_epoch_is_another",
+        ),
+    ),
+)

@@ -181,7 +181,8 @@ def _in_words(exc: BaseException) -> str:
         case exceptions.AuthenticationError():
             return "the server refuses the user name or password of the Redis URL"
         case exceptions.NoPermissionError():
-            return "the server lets this user do too little: INFO, EVALSHA, SCRIPT, GET, SET, DEL"
+            needed = "INFO, EVALSHA, SCRIPT, GET, MGET, SET, DEL"
+            return f"the server lets this user do too little: {needed}"
         case exceptions.OutOfMemoryError():
             return "the server is out of memory: give it a maxmemory-policy such as allkeys-lru"
         case TimeoutError() | exceptions.TimeoutError():

@@ -3,8 +3,8 @@
 -- what the balance was as of that version, whatever has become of it meanwhile. All ids are from
 -- p_low to p_high, so other partitions are not opened.
 --
--- The payments are looked up one by one, whatever the planner knows: on a plan made while the
--- partitions were small, a join reads every entry from p_low to p_high, which is two hours' worth.
+-- The payments are looked up one by one, whatever the planner knows: until a new partition has been
+-- analyzed, it takes a join for cheaper that reads every entry from p_low to p_high, of two hours.
 create or replace function ledger_private.feed_balances(
   p_payment_ids uuid[],
   p_low uuid,

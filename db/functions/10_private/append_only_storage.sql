@@ -11,9 +11,9 @@ as $$
       ('accounts', '{ledger_id,account_id}', true),
       ('accounts', '{ledger_id,code}', true),
       ('account_changes', '{ledger_id,account_id,change_id}', true),
-      ('payments', '{ledger_id,payment_id}', true),
+      ('payments', '{payment_id}', true),
       -- Not of the parent: it lacks the partition key. verify_versions looks across partitions.
-      ('ledger_entries', '{ledger_id,account_id,version}', false)
+      ('ledger_entries', '{account_id,version}', false)
   )
   select 'unique_index_missing', 'table ' || t.relation, jsonb_build_object('columns', r.columns)
   from ledger_private.append_only_tables() t

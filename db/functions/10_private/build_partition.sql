@@ -10,7 +10,7 @@ begin
   execute format('alter table ledger.%I owner to ledger_owner', p_name);
   if p_parent = 'ledger_entries' then
     execute format(
-      'create unique index %I on ledger.%I (ledger_id, account_id, version)',
+      'create unique index %I on ledger.%I (account_id, version)',
       p_name || '_version_is_unique', p_name
     );
   end if;

@@ -25,7 +25,7 @@ select bag_eq(
     from ledger_private.append_only_tables()
     join (
       values
-        ('payments', 'ledger_id payment_id'), ('ledger_entries', 'ledger_id account_id version'),
+        ('payments', 'payment_id'), ('ledger_entries', 'account_id version'),
         ('accounts', 'ledger_id account_id'), ('accounts', 'ledger_id code'),
         ('idempotency_keys', 'ledger_id key'), ('account_changes', 'ledger_id account_id change_id')
     ) dropped (name, columns) using (name)

@@ -65,7 +65,7 @@ select is(
     from pg_index i
     where i.indrelid = partition
       and i.indisunique
-      and pg_get_indexdef(i.indexrelid) like '%(ledger_id, account_id, version)'
+      and pg_get_indexdef(i.indexrelid) like '%(account_id, version)'
   ),
   1::bigint, format('In %s an account''s versions are unique', partition)
 )

@@ -98,6 +98,8 @@ class Run:
         self.details[label] = {"took_seconds": seconds, **found.details}
         values = ", ".join(f"{name} {report.number(found.values[name])}" for name in names)
         self._console.print(f"{values} ({seconds:.0f} s)", highlight=False)
+        if found.note:
+            self._console.print(f"  {found.note}", highlight=False)
 
 
 def _details(run: Run, lab: Lab) -> dict[str, Any]:

@@ -13,10 +13,14 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Findings:
-    """Values by the names of bench.goals, and what they were made of."""
+    """Values by the names of bench.goals, and what they were made of.
+
+    `note`: what has to stand beside the values, for who reads them to know what they are worth.
+    """
 
     values: Mapping[str, float]
     details: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
 
 def write(

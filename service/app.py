@@ -158,6 +158,7 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
                 )
                 yield
             await balances.close()
+            await primary.close()
 
     return resources
 

@@ -123,8 +123,9 @@ grant select on ledger.error_codes, ledger.currencies
   to ledger_app, ledger_relay, ledger_reader, ledger_auditor, ledger_admin;
 
 grant execute on function
-  ledger.get_account, ledger.get_balance, ledger.list_accounts, ledger.list_entries,
-  ledger.get_payment, ledger.find_payment_by_key, ledger.find_ledger, ledger.require_posted
+  ledger.get_account, ledger.get_balance, ledger.get_balances, ledger.list_accounts,
+  ledger.list_entries, ledger.get_payment, ledger.find_payment_by_key, ledger.find_ledger,
+  ledger.require_posted
   to ledger_app, ledger_reader, ledger_auditor, ledger_admin;
 
 -- create_ledger is in the HTTP API, behind the scope admin.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aiohttp import hdrs
@@ -25,7 +24,7 @@ Scope: TypeAlias = Literal["read", "write", "admin"]
 # A revoked key works this long at most: well within the promised 5 s.
 _KEY_SECONDS = 2.0
 _MOST_KEYS = 10_000
-_MOST_READ = 1_000  # headers, of 8 KiB at most
+_MOST_READ = 1_000  # headers
 
 # A ledger's name and id never change; only a restored database can disagree.
 _LEDGER_SECONDS = 60.0
@@ -38,6 +37,7 @@ class Access:
     """Decides what a request may do. Asks the database at most once in a while for each key."""
 
     def __init__(self, gateway: Gateway) -> None:
+        self._credentials = _Credentials()
         self._keys = Expiring(gateway.find_api_key, seconds=_KEY_SECONDS, most=_MOST_KEYS)
         self._ledgers = Expiring(gateway.find_ledger, seconds=_LEDGER_SECONDS, most=_MOST_LEDGERS)
 
@@ -58,7 +58,7 @@ class Access:
 
     def recall(self, request: web.BaseRequest, ledger: str, scope: Scope) -> int | None:
         """What `admit` answers, if that is known already; None: ask it, for a refusal too."""
-        credentials = _credentials(request)
+        credentials = self._credentials.of(request)
         if credentials is None:
             return None
         key = self._keys.peek(credentials[0])
@@ -80,7 +80,7 @@ class Access:
             raise Problem("forbidden", {"scope": scope})
 
     async def _authorize(self, request: web.Request, scope: Scope) -> tuple[int, ApiKey]:
-        credentials = _credentials(request)
+        credentials = self._credentials.of(request)
         if credentials is None:
             raise _unauthorized()
         api_key_id, digest = credentials
@@ -101,22 +101,37 @@ class Access:
         return ledger.ledger_id
 
 
-def _credentials(request: web.BaseRequest) -> tuple[int, bytes] | None:
-    """The key's id and its secret's SHA-256; None: there is no one key."""
-    given = request.headers.getall(hdrs.AUTHORIZATION, ())
-    return _read_credentials(given[0]) if len(given) == 1 else None
+class _Credentials:
+    """What Authorization headers say: read once, as clients send the same one again and again.
 
-
-@lru_cache(maxsize=_MOST_READ)
-def _read_credentials(header: str) -> tuple[int, bytes] | None:
-    """What the header says, which is not yet whether it is true.
-
-    Kept, as clients say the same again and again. Who is slow to be answered learns that the whole
-    header was not seen lately, and nothing about any part of it: a dict compares hashes first.
+    Kept by their digests, so that no secret stays in memory, and a long header takes no more of it
+    than a short one. Who is slow to be answered learns that the whole header was not seen lately,
+    and nothing about any part of it.
     """
-    scheme, _, token = header.partition(" ")
-    parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
-    return None if parsed is None else (parsed[0], hashlib.sha256(parsed[1]).digest())
+
+    def __init__(self) -> None:
+        self._read: dict[bytes, tuple[int, bytes]] = {}  # the oldest first
+
+    def of(self, request: web.BaseRequest) -> tuple[int, bytes] | None:
+        """The key's id and its secret's SHA-256, true or not; None: there is no one key."""
+        given = request.headers.getall(hdrs.AUTHORIZATION, ())
+        if len(given) != 1:
+            return None
+        header = given[0]
+        # aiohttp gives bytes that are no UTF-8 in this form.
+        digest = hashlib.sha256(header.encode(errors="surrogateescape")).digest()
+        read = self._read.get(digest)
+        if read is not None:
+            return read
+
+        scheme, _, token = header.partition(" ")
+        parsed = parse_token(token.lstrip(" ")) if scheme.lower() == "bearer" else None
+        if parsed is None:
+            return None
+        if len(self._read) >= _MOST_READ:
+            del self._read[next(iter(self._read))]
+        read = self._read[digest] = (parsed[0], hashlib.sha256(parsed[1]).digest())
+        return read
 
 
 def _unauthorized() -> Problem:

@@ -156,6 +156,9 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answers what never reached a handler: a request that is not HTTP."""
+        if isinstance(exc, ConnectionError) and self.transport is None:
+            logger.debug("the client is gone")
+            raise exc  # whom to answer? aiohttp ends the connection's task
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way: another one cannot follow")
         if isinstance(exc, ConnectionError):

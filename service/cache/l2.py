@@ -1,53 +1,41 @@
 """The layer that processes share, on Redis or Valkey. It may be absent, slow or wrong at any time.
 
-Nothing here is awaited for longer than 50 ms, and nothing raises: what cannot be had is None, what
-could not be written is False. The client's own pool is not used, because a key is made for one
-connection: it names the run of the server at the other end, read when the connection is made. A
-pool that reconnects behind our back would ask a restarted server, with whatever it loaded from its
-disk, for what the one before held.
+Nothing here raises: what cannot be had is None, what could not be written is False. A call takes
+50 ms at most, and who comes while one is under way waits for the next: looks for answers of the
+same kind go together, and so does what is written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from redis import exceptions
-from redis.asyncio.connection import Connection, parse_url
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.cache import wire
-from service.cache.breaker import Breaker
+from service.cache.l2_server import TIMEOUT_SECONDS, Server
 from service.cache.model import AccountKey, Scope
+from service.gathering import Gathering
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from service.cache.breaker import Breaker
     from service.cache.counters import Counters
+    from service.cache.l2_server import Command
     from service.cache.model import CachedBalance, Change
 
-logger = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS = 0.05
 LEASE_MILLISECONDS = 1_000
 BALANCE_MILLISECONDS = 60_000
 
-_CONNECTIONS = 16
 _QUEUED = 10_000
-_WRITES_A_CALL = 200  # a script holds up everybody else's commands
-_START_SECONDS = 2.0
+_MOST_A_CALL = 200  # a script holds up everybody else's commands
 
 _LOOK, _FILL, _WRITE = (
     hashlib.sha1(script, usedforsecurity=False).hexdigest()
     for script in (wire.LOOK, wire.FILL, wire.WRITE)
 )
-
-Command = tuple[Any, ...]
-
-_FAILURES = (OSError, exceptions.RedisError, EOFError)  # timeouts are OSErrors
 
 
 class Look(NamedTuple):
@@ -58,6 +46,19 @@ class Look(NamedTuple):
 
 
 _NOTHING = Look(None, None)
+
+
+class _Fill(NamedTuple):
+    lease: wire.Lease
+    balance: CachedBalance
+
+
+class _Answer(NamedTuple):
+    scope: Scope
+    ledger_id: int
+    idem_key: str
+    value: bytes
+    milliseconds: int
 
 
 class L2:
@@ -72,58 +73,81 @@ class L2:
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._counters = counters
-        self._how: dict[str, Any] = dict(parse_url(url))
-        self._connection_class = self._how.pop("connection_class", Connection)
-        self._how |= {"protocol": 2, "driver_info": None, "socket_timeout": None}
-        self._idle: list[_Connection] = []
-        self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(_QUEUED)
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
-        self._timeout_seconds = timeout_seconds
+        self._answers = Gathering(self._find_answers, most=_MOST_A_CALL)
+        self._looks = Gathering(self._look_for, most=_MOST_A_CALL)
+        self._queue: asyncio.Queue[_Fill | _Answer] = asyncio.Queue(_QUEUED)
         self._writer: asyncio.Task[None] | None = None
-        self.breaker = Breaker(clock)
+        self.server = Server(
+            url,
+            (wire.LOOK, wire.FILL, wire.WRITE),
+            counters,
+            clock=clock,
+            timeout_seconds=timeout_seconds,
+        )
+
+    @property
+    def breaker(self) -> Breaker:
+        """Whether the server is left out for now."""
+        return self.server.breaker
 
     async def start(self) -> str | None:
         """Begin. What is wrong with the server, in words; None: nothing is.
 
         Whatever is wrong, all else works; and this layer, too, once that is right.
         """
-        self._writer = asyncio.create_task(self._work())
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                self._idle.append(await self._connect())
-        except _FAILURES as exc:
-            return _in_words(exc)
-        return None
+        self._writer = asyncio.create_task(self._write_queued())
+        return await self.server.start()
 
     async def close(self) -> None:
         """End; what is queued is left out."""
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
-        while self._idle:
-            await self._idle.pop().end()
+        await self._answers.close()
+        await self._looks.close()
+        await self.server.close()
 
     async def drained(self) -> None:
         """Until everything queued so far was done, or left out."""
-        await self._jobs.join()
+        await self._queue.join()
 
     # -- balances ---------------------------------------------------------------------------------
 
     async def look(self, scope: Scope, key: AccountKey, min_version: int) -> Look:
         """A balance not below `min_version`, or else the lease, if nobody has it."""
+        return await self._looks.answer(scope, (key, min_version))
+
+    async def _look_for(
+        self, scope: Scope, questions: Sequence[tuple[AccountKey, int]]
+    ) -> list[Look]:
+        # One word for all of them: a lease is one account's, and nobody else draws this word.
         token = secrets.token_bytes(12)
 
-        def command(run_id: str) -> Command:
-            at = wire.balance_key(scope, run_id, key)
-            least = wire.version_text(min_version)
-            return ("EVALSHA", _LOOK, 2, at, wire.lease_key(at), least, token, LEASE_MILLISECONDS)
+        def commands(run_id: str) -> list[Command]:
+            keys: list[bytes] = []
+            for key, _ in questions:
+                at = wire.balance_key(scope, run_id, key)
+                keys += (at, wire.lease_key(at))
+            least = [wire.version_text(min_version) for _, min_version in questions]
+            return [("EVALSHA", _LOOK, len(keys), *keys, token, LEASE_MILLISECONDS, *least)]
 
-        answer = await self._call(command)
+        answer = await self.server.call(commands)
         if answer is None:
+            return [_NOTHING] * len(questions)
+        (said,), run_id = answer
+        found = wire.read_looks(said, len(questions))
+        return [
+            self._read_look(value, scope, run_id, key, token)
+            for value, (key, _) in zip(found, questions, strict=True)
+        ]
+
+    def _read_look(
+        self, value: bytes, scope: Scope, run_id: str, key: AccountKey, token: bytes
+    ) -> Look:
+        if value == wire.LEASED:
+            return Look(None, wire.Lease(scope, run_id, key, token))
+        if value == wire.MISSED:
             return _NOTHING
-        (value, leased), run_id = answer
-        if value is None:
-            return Look(None, wire.Lease(scope, run_id, key, token) if leased else None)
         balance = wire.read_balance(wire.balance_key(scope, run_id, key), key.code, value)
         if balance is None:
             self._counters.l2_mismatches += 1
@@ -131,26 +155,7 @@ class L2:
 
     def fill(self, lease: wire.Lease, balance: CachedBalance) -> None:
         """Queue what was read under the lease. Written while the lease is held, and only then."""
-
-        def command(run_id: str) -> Command | None:
-            if run_id != lease.run_id:
-                return None  # the lease was another server's
-            at = wire.balance_key(lease.scope, run_id, lease.key)
-            value = wire.write_balance(at, balance)
-            keys = (at, wire.lease_key(at))
-            return ("EVALSHA", _FILL, 2, *keys, lease.token, value, BALANCE_MILLISECONDS)
-
-        async def job() -> None:
-            answer = await self._call(command)
-            outcome = 0 if answer is None else answer[0]
-            if outcome == 1:
-                self._counters.l2_written += 1
-            elif outcome == 0:
-                self._counters.refused_lease += 1
-            else:
-                self._counters.refused_older += 1
-
-        self._queue(job)
+        self._put(_Fill(lease, balance))
 
     async def write(
         self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
@@ -162,182 +167,106 @@ class L2:
         """
         scope = Scope(epoch, generation)
 
-        def commands(part: Sequence[tuple[int, Change]]) -> Callable[[str], Command]:
-            def command(run_id: str) -> Command:
+        def commands_for(part: Sequence[tuple[int, Change]]) -> Callable[[str], list[Command]]:
+            def commands(run_id: str) -> list[Command]:
                 keys: list[bytes] = []
                 values: list[bytes] = []
                 for ledger_id, change in part:
                     at = wire.balance_key(scope, run_id, AccountKey(ledger_id, change.code))
                     keys += (at, wire.lease_key(at))
                     values.append(wire.write_change(at, change))
-                return ("EVALSHA", _WRITE, len(keys), *keys, BALANCE_MILLISECONDS, *values)
+                return [("EVALSHA", _WRITE, len(keys), *keys, BALANCE_MILLISECONDS, *values)]
 
-            return command
+            return commands
 
-        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        for begin in range(0, len(changes), _WRITES_A_CALL):
-            part = changes[begin : begin + _WRITES_A_CALL]
-            answer = await self._call(commands(part), deadline)
+        deadline = asyncio.get_running_loop().time() + self.server.timeout_seconds
+        for begin in range(0, len(changes), _MOST_A_CALL):
+            part = changes[begin : begin + _MOST_A_CALL]
+            answer = await self.server.call(commands_for(part), deadline)
             if answer is None:
                 return False
-            self._counters.l2_written += answer[0]
+            self._counters.l2_written += answer[0][0]
         return True
 
     # -- answers ----------------------------------------------------------------------------------
 
     async def find_answer(self, scope: Scope, ledger_id: int, idem_key: str) -> bytes | None:
         """What was put there, its key and all."""
-        answer = await self._call(
-            lambda run_id: ("GET", wire.answer_key(scope, run_id, ledger_id, idem_key))
-        )
-        return None if answer is None else answer[0]
+        return await self._answers.answer(scope, (ledger_id, idem_key))
+
+    async def _find_answers(
+        self, scope: Scope, questions: Sequence[tuple[int, str]]
+    ) -> Sequence[bytes | None]:
+        def commands(run_id: str) -> list[Command]:
+            return [
+                ("MGET", *(wire.answer_key(scope, run_id, *question) for question in questions))
+            ]
+
+        answer = await self.server.call(commands)
+        if answer is None:
+            return [None] * len(questions)
+        (values,), _ = answer
+        found: list[bytes | None] = values
+        return found
 
     def put_answer(
         self, scope: Scope, ledger_id: int, idem_key: str, value: bytes, milliseconds: int
     ) -> None:
         """Queue an answer; there is only one to a key."""
+        self._put(_Answer(scope, ledger_id, idem_key, value, milliseconds))
 
-        async def job() -> None:
-            await self._call(
-                lambda run_id: (
-                    "SET",
-                    wire.answer_key(scope, run_id, ledger_id, idem_key),
-                    value,
-                    "PX",
-                    milliseconds,
-                )
-            )
+    # -- what is queued ---------------------------------------------------------------------------
 
-        self._queue(job)
-
-    # -- calls ------------------------------------------------------------------------------------
-
-    def _queue(self, job: Callable[[], Awaitable[None]]) -> None:
+    def _put(self, queued: _Fill | _Answer) -> None:
         try:
-            self._jobs.put_nowait(job)
+            self._queue.put_nowait(queued)
         except asyncio.QueueFull:
             self._counters.refused_full += 1
 
-    async def _work(self) -> None:
-        """Does what is queued. What fails is left out: a value not written is a miss, no more."""
+    async def _write_queued(self) -> None:
+        """Writes what is queued. What fails is left out: a value not written is a miss, no more."""
         while True:
-            job = await self._jobs.get()
+            queued = [await self._queue.get()]
+            while len(queued) < _MOST_A_CALL and not self._queue.empty():
+                queued.append(self._queue.get_nowait())
             try:
-                await job()
+                await self._write_all(queued)
             finally:
-                self._jobs.task_done()
+                for _ in queued:
+                    self._queue.task_done()
 
-    async def _call(
-        self, command: Callable[[str], Command | None], deadline: float | None = None
-    ) -> tuple[Any, str] | None:
-        """The answer to the command made for the server's run, and that run; None: there is none.
+    async def _write_all(self, queued: Sequence[_Fill | _Answer]) -> None:
+        fills = [one for one in queued if isinstance(one, _Fill)]
+        answers = [one for one in queued if isinstance(one, _Answer)]
+        filled = 0
 
-        `deadline` is a time of the running loop; without one, the timeout from now.
-        """
-        if not self.breaker.admits():
-            self._counters.l2_skipped += 1
-            return None
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        try:
-            async with asyncio.timeout_at(deadline), self._slots:
-                answer = await self._ask(command)
-        except _FAILURES as exc:
-            await self._failed(exc)
-            return None
-        self.breaker.succeeded()
-        return answer
+        def commands(run_id: str) -> list[Command]:
+            # The leases of another run were another server's.
+            ours = [fill for fill in fills if fill.lease.run_id == run_id]
+            nonlocal filled
+            filled = len(ours)
+            return [
+                *([_fill_command(ours)] if ours else ()),
+                *(_answer_command(answer, run_id) for answer in answers),
+            ]
 
-    async def _ask(self, command: Callable[[str], Command | None]) -> tuple[Any, str] | None:
-        connection = self._idle.pop() if self._idle else await self._connect()
-        try:
-            made = command(connection.run_id)
-            reply = None if made is None else await connection.ask(*made)
-        except exceptions.OutOfMemoryError:
-            self._idle.append(connection)  # the server is well enough to say so
-            raise
-        except BaseException:
-            await (
-                connection.abandon()
-            )  # an answer may be under way that the next one would take for his
-            raise
-        self._idle.append(connection)
-        return None if made is None else (reply, connection.run_id)
-
-    async def _connect(self) -> _Connection:
-        connection = _Connection(self._connection_class(**self._how))
-        try:
-            await connection.begin()
-        except BaseException:
-            await connection.abandon()
-            raise
-        return connection
-
-    async def _failed(self, exc: BaseException) -> None:
-        if isinstance(exc, TimeoutError):
-            self._counters.l2_timeouts += 1
-        self._counters.l2_errors += 1
-        was_open = self.breaker.is_open
-        self.breaker.failed()
-        if self.breaker.is_open and not was_open:
-            self._counters.breaker_opened += 1
-            logger.warning("L2 is left out for now", extra={"cause": _in_words(exc)})
-        if isinstance(exc, exceptions.ConnectionError | ConnectionError):
-            while self._idle:  # they lead to the same server
-                await self._idle.pop().abandon()
+        answer = await self.server.call(commands)
+        written, older = answer[0][0] if answer is not None and filled else (0, 0)
+        self._counters.l2_written += written
+        self._counters.refused_older += older
+        self._counters.refused_lease += len(fills) - written - older
 
 
-class _Connection:
-    """To one run of a server: it never reconnects, so `run_id` stays true."""
-
-    __slots__ = ("_connection", "run_id")
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.run_id = ""
-
-    async def begin(self) -> None:
-        """Connect, see which run of the server it is, and give it the scripts."""
-        await self._connection.connect()
-        information = await self.ask("INFO", "server")
-        for line in information.splitlines():
-            if line.startswith(b"run_id:"):
-                self.run_id = line[len(b"run_id:") :].decode()[:16]
-        if not self.run_id:
-            raise exceptions.RedisError("the server does not tell its run_id")
-        for script in (wire.LOOK, wire.FILL, wire.WRITE):
-            await self.ask("SCRIPT", "LOAD", script)
-
-    async def ask(self, *command: Any) -> Any:
-        """One command, one answer."""
-        if self.run_id and not self._connection.is_connected:
-            raise exceptions.ConnectionError  # sending would connect, to who knows which run
-        await self._connection.send_command(*command, check_health=False)
-        return await self._connection.read_response()
-
-    async def abandon(self) -> None:
-        """Close at once: what is under way is not waited for."""
-        await self._connection.disconnect(nowait=True)
-
-    async def end(self) -> None:
-        """Close in order."""
-        await self._connection.disconnect()
+def _fill_command(fills: Sequence[_Fill]) -> Command:
+    keys: list[bytes] = []
+    values: list[bytes] = []
+    for lease, balance in fills:
+        at = wire.balance_key(lease.scope, lease.run_id, lease.key)
+        keys += (at, wire.lease_key(at))
+        values += (lease.token, wire.write_balance(at, balance))
+    return ("EVALSHA", _FILL, len(keys), *keys, BALANCE_MILLISECONDS, *values)
 
 
-def _in_words(exc: BaseException) -> str:
-    """What is wrong with the server, for a person; passwords are in no such text."""
-    if isinstance(exc.__cause__, exceptions.RedisError):
-        exc = exc.__cause__  # the client calls whatever fails while it connects a lost connection
-    match exc:
-        case exceptions.AuthenticationError():
-            return "the server refuses the user name or password of the Redis URL"
-        case exceptions.NoPermissionError():
-            return "the server lets this user do too little: INFO, EVALSHA, SCRIPT, GET, SET, DEL"
-        case exceptions.OutOfMemoryError():
-            return "the server is out of memory: give it a maxmemory-policy such as allkeys-lru"
-        case TimeoutError() | exceptions.TimeoutError():
-            return "the server does not answer in time"
-        case exceptions.ConnectionError() | OSError() | EOFError():
-            return "the server cannot be reached"
-        case _:
-            return f"the server answers strangely ({type(exc).__name__})"
+def _answer_command(answer: _Answer, run_id: str) -> Command:
+    at = wire.answer_key(answer.scope, run_id, answer.ledger_id, answer.idem_key)
+    return ("SET", at, answer.value, "PX", answer.milliseconds)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 VERSION_DIGITS = 19  # of the largest bigint
 
+# What LOOK says instead of a value.
+LEASED, MISSED = b"+", b"-"
+
 
 class Lease(NamedTuple):
     """The right to fill L2 with one read, until something newer is written there."""
@@ -68,6 +71,12 @@ def write_balance(at: bytes, balance: CachedBalance) -> bytes:
     return b"%b %b %b" % (version_text(balance.version), at, rest)
 
 
+def read_looks(said: bytes, count: int) -> list[bytes]:
+    """What LOOK says of each; should a value not be one of ours, nothing of any."""
+    values = said.split(b"\n")
+    return values if len(values) == count else [MISSED] * count
+
+
 def read_balance(at: bytes, code: str, value: bytes) -> CachedBalance | None:
     """What the value says; None: it is none that belongs to the key `at`."""
     parts = value.split(b" ")
@@ -90,33 +99,45 @@ local function stays(there, value)
 end
 """
 
-# KEYS: value, lease. ARGV: least version, lease token, its milliseconds.
-# The value if it is new enough; else whether the lease was had, which is no reason to fail.
+# KEYS: value, lease, value, lease, ... ARGV: lease token, its milliseconds, least version, ...
+# Of each the value, if it is new enough; else whether the lease was had, which is no reason to
+# fail. All in one text, a line for each: the client reads an array element by element.
 LOOK = b"""\
-local value = redis.call('GET', KEYS[1])
-if value and #value > 19 and string.sub(value, 1, 19) >= ARGV[1] then
-  return {value, 0}
+local answers = {}
+for i = 1, #KEYS / 2 do
+  local value = redis.call('GET', KEYS[2 * i - 1])
+  if value and #value > 19 and string.sub(value, 1, 19) >= ARGV[i + 2] then
+    answers[i] = value
+  else
+    local had = redis.pcall('SET', KEYS[2 * i], ARGV[1], 'NX', 'PX', ARGV[2])
+    answers[i] = (type(had) == 'table' and had.ok) and '+' or '-'
+  end
 end
-local had = redis.pcall('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
-return {false, (type(had) == 'table' and had.ok) and 1 or 0}
+return table.concat(answers, '\\n')
 """
 
-# KEYS: value, lease. ARGV: lease token, value, milliseconds to live.
-# 1: written. 0: the lease is gone. -1: what is there is not older.
+# KEYS: value, lease, value, lease, ... ARGV: milliseconds to live, lease token, value, ...
+# How many were written, and of how many what is there is not older; of the others the lease is
+# gone.
 FILL = (
     _STAYS
     + b"""\
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then
-  return 0
+local written, older = 0, 0
+for i = 1, #KEYS / 2 do
+  local at, lease = KEYS[2 * i - 1], KEYS[2 * i]
+  local token, value = ARGV[2 * i], ARGV[2 * i + 1]
+  if redis.call('GET', lease) == token then
+    local there = redis.call('GET', at)
+    if there and stays(there, value) then
+      older = older + 1
+    else
+      redis.call('SET', at, value, 'PX', ARGV[1])
+      written = written + 1
+    end
+    redis.call('DEL', lease)
+  end
 end
-local there = redis.call('GET', KEYS[1])
-if there and stays(there, ARGV[2]) then
-  redis.call('DEL', KEYS[2])
-  return -1
-end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('DEL', KEYS[2])
-return 1
+return {written, older}
 """
 )
 

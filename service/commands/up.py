@@ -265,7 +265,10 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=_workers,
         metavar="N",
-        help="how many processes serve on the one port (default: PAYLEDGER_WORKERS, or one a core, 8 at most)",
+        help=(
+            "how many processes serve on the one port"
+            " (default: PAYLEDGER_WORKERS, or one a core, 8 at most)"
+        ),
     )
 
 

@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import asyncpg
 
 from service.errors import Problem
+from service.gathering import Gathering
 from service.ledger.carrier import NO_CONNECTION, Carrier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Pool = asyncpg.Pool[asyncpg.Record]
 
 logger = logging.getLogger(__name__)
 
-_BALANCE = (
-    "select code, currency, version, balance::text, held::text from ledger.get_balance($1, $2)"
-)
+_COLUMNS = "code, currency, version, balance::text, held::text"
+_BALANCE = f"select {_COLUMNS} from ledger.get_balance($1, $2)"  # noqa: S608
+_BALANCES = f"select {_COLUMNS} from ledger.get_balances($1, $2)"  # noqa: S608
 # Once it was promoted it is no replica any more: what it has then may be nobody else's.
 _REPLICA_BALANCE = f"{_BALANCE} where pg_is_in_recovery()"
+
+# A call for more would hold up those behind it.
+_MOST_A_CALL = 200
+
+# More could only time out.
+_MOST_WAITING = 2_000
 
 # The primary is as near: a replica that lets one wait has no use.
 REPLICA_SECONDS = 0.5
@@ -51,16 +58,38 @@ class PrimaryBalances:
         self._carrier = Carrier(
             pool, deadline_seconds=deadline_seconds, writes=False, refuses=refuses
         )
+        self._deadline_seconds = deadline_seconds
+        self._reads = Gathering(self._read_many, most=_MOST_A_CALL)
+        self._waiting = 0
 
     async def read(self, code: str, ledger_id: int) -> VersionedBalance | None:
-        """None: there is no such account. Raises what `Carrier.carry` raises."""
+        """As of a moment after this call; None: there is no such account.
+
+        Those who read while another call is under way are answered by one. Raises what
+        `Carrier.carry` raises.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise Problem("overloaded")
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        self._waiting += 1
         try:
-            carried = await self._carrier.carry(_BALANCE, (code, ledger_id))
-        except Problem as problem:
-            if problem.code != "unknown_account":
-                raise
-            return None
-        return _versioned(carried.rows[0], carried.epoch)
+            return await self._reads.answer(ledger_id, (code, deadline))
+        finally:
+            self._waiting -= 1
+
+    async def _read_many(
+        self, ledger_id: int, questions: Sequence[tuple[str, float]]
+    ) -> list[VersionedBalance | None]:
+        """Of each (code, deadline), which are in the order of their deadlines."""
+        codes = [code for code, _ in questions]
+        _, deadline = questions[0]
+        carried = await self._carrier.carry(_BALANCES, (codes, ledger_id), deadline)
+        found = {row[0]: _versioned(row, carried.epoch) for row in carried.rows}
+        return [found.get(code) for code in codes]
+
+    async def close(self) -> None:
+        """End what is being read."""
+        await self._reads.close()
 
     async def read_version(
         self, code: str, version: int, ledger_id: int

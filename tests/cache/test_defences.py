@@ -39,7 +39,7 @@ def without_compare_and_set(patch: Patch) -> None:
 
 
 def without_lease(patch: Patch) -> None:
-    _script(patch, "FILL", "redis.call('GET', KEYS[2]) ~= ARGV[1]", "false")
+    _script(patch, "FILL", "redis.call('GET', lease) == token", "true")
 
 
 def without_generation(patch: Patch) -> None:

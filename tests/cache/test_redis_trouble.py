@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,14 @@ from support.valkey import Valkey
 
 from service.cache.counters import Counters
 from service.cache.l2 import L2
-from service.cache.model import AccountKey, Change, Scope
+from service.cache.model import AccountKey, CachedBalance, Change, Scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.caching import World
+
+    from service.cache.l2 import Look
 
 SCOPE = Scope("epoch", "generation")
 KEY = AccountKey(1, "a")
@@ -62,6 +65,54 @@ async def test_who_finds_too_old_a_version_gets_the_lease_and_nobody_else_does(
     assert look.lease is not None
     assert await alone.is_missed() is False
     assert await alone.l2.look(SCOPE, KEY, 2) == (None, None)
+
+
+async def test_what_is_asked_or_filled_at_the_same_time_is_one_command(
+    alone: Alone, own_valkey: Valkey
+) -> None:
+    async def looks() -> list[Look]:
+        keys = [AccountKey(1, code) for code in "abc"]
+        return await asyncio.gather(*(alone.l2.look(SCOPE, key, 0) for key in keys))
+
+    await alone.write()  # that is a
+    found, *missed = await looks()
+    assert found.balance == ("a", "USD", 1, "5", "0")
+    for look in missed:
+        assert look.lease is not None
+        code = look.lease.key.code
+        alone.l2.fill(look.lease, CachedBalance(code, "USD", 7, code, "0"))
+    await alone.l2.drained()
+    balances = [look.balance for look in await looks()]
+    assert [balance and balance.balance for balance in balances] == ["5", "b", "c"]
+    assert alone.counters.l2_written == 3
+    called = own_valkey.ask("INFO", "commandstats")
+    assert b"cmdstat_evalsha:calls=4," in called, "a write, two rounds of looks, a fill"
+
+
+async def test_a_fill_whose_lease_is_gone_costs_the_others_nothing(alone: Alone) -> None:
+    leases = []
+    for code in "ab":
+        lease = (await alone.l2.look(SCOPE, AccountKey(1, code), 0)).lease
+        assert lease is not None
+        leases.append(lease)
+    await alone.write()  # takes the lease of a
+    for lease in leases:
+        alone.l2.fill(lease, CachedBalance(lease.key.code, "USD", 0, "0", "0"))
+    await alone.l2.drained()
+    assert alone.counters.refused_lease == 1
+    balances = [(await alone.l2.look(SCOPE, AccountKey(1, code), 0)).balance for code in "ab"]
+    assert [balance and balance.version for balance in balances] == [1, 0]
+
+
+async def test_a_value_that_is_none_of_ours_is_never_believed(
+    alone: Alone, own_valkey: Valkey
+) -> None:
+    await alone.write()
+    (at,) = own_valkey.keys("*:b:1:a")
+    own_valkey.ask("SET", at, b"9" * 19 + b" not\n ours")
+    together = [AccountKey(1, "a"), AccountKey(1, "b")]
+    looks = await asyncio.gather(*(alone.l2.look(SCOPE, key, 0) for key in together))
+    assert looks == [(None, None), (None, None)]
 
 
 async def test_versions_beyond_what_lua_can_count_are_told_apart(alone: Alone) -> None:
@@ -175,7 +226,7 @@ async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(
     assert await alone.l2.find_answer(SCOPE, 1, "late") is None
     own_valkey.go_on()
     patient = Alone(own_valkey.url)
-    alone.l2._timeout_seconds = 20.0
+    alone.l2.server.timeout_seconds = 20.0
     patient.l2.put_answer(SCOPE, 1, "key", b"mine", 60_000)
     await patient.l2.start()
     await patient.l2.drained()
@@ -221,7 +272,7 @@ async def test_the_queue_of_writes_is_bounded_and_holds_nobody_up(
 async def test_reads_are_right_while_it_is_away(world: World, valkey: Valkey, trouble: str) -> None:
     async with world.worker() as one, world.worker() as other:
         for worker in (one, other):
-            worker.l2._timeout_seconds = 0.05
+            worker.l2.server.timeout_seconds = 0.05
         await world.check(await one.read("a"))
         getattr(valkey, trouble)()
         changes = await world.pay("a")

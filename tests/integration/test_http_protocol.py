@@ -232,6 +232,28 @@ async def test_a_body_that_does_not_come_is_not_waited_for_long(
     assert headers["Connection"] == "close"
 
 
+async def test_a_client_that_hangs_up_while_it_sends_a_body_is_no_defect(
+    api: Api, lines: list[str]
+) -> None:
+    target = URL(api.url)
+    reader, writer = await asyncio.open_connection(target.host, target.port)
+    head = (
+        f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n"
+        f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
+        "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n"
+    )
+    writer.write(head.encode())
+    await reader.readuntil(b"100 Continue\r\n\r\n")
+    writer.write(b"{")
+    writer.close()
+
+    async def has_ended() -> bool:
+        return any('"the client is gone"' in line or '"defect"' in line for line in lines)
+
+    await until(has_ended, "the request ends")
+    assert not [line for line in lines if '"level":"error"' in line.replace(" ", "")]
+
+
 async def test_head_is_get_without_a_body(api: Api) -> None:
     await api.open("alice")
     url = f"{api.url}/v1/ledgers/{api.ledger}/accounts/alice"
@@ -344,7 +366,7 @@ async def test_a_defect_in_sql_is_logged_by_sqlstate_and_place(
     api: Api, lines: list[str], admin: asyncpg.Connection
 ) -> None:
     definition = await admin.fetchval(
-        "select pg_get_functiondef('ledger.get_balance(text, int)'::regprocedure)"
+        "select pg_get_functiondef('ledger.get_balances(text[], int)'::regprocedure)"
     )
     await admin.execute(
         definition.replace(
@@ -358,7 +380,7 @@ async def test_a_defect_in_sql_is_logged_by_sqlstate_and_place(
     assert answer.outcome == (500, "internal_error")
     (defect,) = [json.loads(line) for line in lines if '"defect"' in line]
     assert any(line.endswith("DivisionByZeroError 22012") for line in defect["exception"])
-    assert any("PL/pgSQL function ledger.get_balance" in line for line in defect["exception"])
+    assert any("PL/pgSQL function ledger.get_balances" in line for line in defect["exception"])
     assert SECRET not in "".join(lines) + answer.body.decode()
 
 

@@ -65,10 +65,10 @@ class Session:
 
 @dataclass
 class L2:
-    """Notes what is written, and ends each write as told: True, False, an error, never."""
+    """Notes what is written, and ends each write as told: True, False, an error."""
 
     session: Session
-    ends: list[bool | type[Exception] | None]
+    ends: list[bool | type[Exception]]
     scopes: list[Scope] = field(default_factory=list)
 
     async def write(
@@ -77,8 +77,6 @@ class L2:
         self.session.log.append("l2 " + " ".join(change.code for _, change in changes))
         self.scopes.append(Scope(epoch, generation))
         end = self.ends.pop(0)
-        if end is None:
-            await asyncio.Event().wait()
         if isinstance(end, type):
             raise end
         return bool(end)
@@ -120,11 +118,10 @@ async def test_a_term_begins_with_a_heartbeat_from_the_end_of_the_feed() -> None
     assert session.heard[0].heartbeat == notices.Heartbeat(3, EPOCH, "first", 99, 0.0)
 
 
-@pytest.mark.parametrize("end", [False, OSError, RuntimeError, None], ids=repr)
+@pytest.mark.parametrize("end", [False, OSError, RuntimeError], ids=repr)
 async def test_what_l2_may_have_missed_is_left_behind_with_its_generation(
-    end: bool | type[Exception] | None,
+    end: bool | type[Exception],
 ) -> None:
-    """None: it never answers, and listeners are told all the same."""
     session = Session([page("c1"), page("c2", "a"), page("c3", "b")])
     l2 = L2(session, [end, True])
     counters = await lead(session, l2)

@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(7);
 select tests.open_accounts();
 create temporary table posted as
 select 'k1' as key, payment_id from ledger.post_payment('k1', 'alice', 'bob', 70, 'USD')
@@ -43,6 +43,25 @@ select is(
   ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid), '[]',
   'No payments, no balances'
 );
+
+-- As read_changes has it planned.
+set local enable_seqscan = off;
+set local plan_cache_mode = force_generic_plan;
+create function pg_temp.entries_read()
+returns bigint
+language sql
+as $$
+  select sum(pg_stat_get_xact_tuples_returned(i.indexrelid))::bigint
+  from pg_partition_tree('ledger.ledger_entries') p
+  join pg_index i on i.indrelid = p.relid
+$$;
+create temporary table reading as select pg_temp.entries_read() as before;
+select pg_temp.told('{k1}') as told \gset
+select is(
+  pg_temp.entries_read() - before, 2::bigint,
+  'Entries of other payments in the range are not even looked at'
+)
+from reading;
 select tests.books();
 
 select * from finish();

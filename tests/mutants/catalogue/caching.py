@@ -8,7 +8,8 @@ _WIRE = "service/cache/wire.py"
 _BALANCES = "service/cache/balances.py"
 _ANSWERS = "service/cache/answers.py"
 _FLIGHTS = "service/cache/flights.py"
-_L2 = "service/cache/l2.py"
+_GATHERING = "service/gathering.py"
+_SERVER = "service/cache/l2_server.py"
 _BALANCES_TEST = "tests/unit/test_cache_balances.py"
 _FLIGHTS_TEST = "tests/unit/test_cache_flights.py"
 _ANSWERS_TEST = "tests/unit/test_cache_answers.py"
@@ -35,8 +36,8 @@ MUTANTS = (
     Mutant(
         name="l2-is-filled-without-the-lease",
         file=_WIRE,
-        old="if redis.call('GET', KEYS[2]) ~= ARGV[1] then",
-        new="if false then",
+        old="if redis.call('GET', lease) == token then",
+        new="if true then",
         breach="a read from before a change, which was evicted, is kept",
         tests=(f"{_RACE}[an_entry_of_l2_is_evicted_in_mid_fill]",),
     ),
@@ -51,7 +52,7 @@ MUTANTS = (
     Mutant(
         name="l2-serves-any-version",
         file=_WIRE,
-        old="#value > 19 and string.sub(value, 1, 19) >= ARGV[1] then",
+        old="#value > 19 and string.sub(value, 1, 19) >= ARGV[i + 2] then",
         new="#value > 19 then",
         breach="a read with a token finds less than the token in L2, and nobody fills it anew",
         tests=(
@@ -61,8 +62,8 @@ MUTANTS = (
     Mutant(
         name="l2-keeps-values-for-ever",
         file=_WIRE,
-        old="redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])",
-        new="redis.call('SET', KEYS[1], ARGV[2])",
+        old="redis.call('SET', at, value, 'PX', ARGV[1])",
+        new="redis.call('SET', at, value)",
         breach="what belongs to epochs long gone is never removed",
         tests=(f"{_REDIS_TEST}test_everything_that_is_written_has_a_time_to_live",),
     ),
@@ -100,15 +101,27 @@ MUTANTS = (
     ),
     Mutant(
         name="late-answers-stay-in-the-connection",
-        file=_L2,
-        old="""\
-            await (
-                connection.abandon()
-            )  # an answer may be under way that the next one would take for his
-""",
-        new="            self._idle.append(connection)\n",
+        file=_SERVER,
+        old="            await connection.abandon()\n            raise\n        self._idle",
+        new="            self._idle.append(connection)\n            raise\n        self._idle",
         breach="the answer to one question is taken for that to the next",
         tests=(f"{_REDIS_TEST}test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one",),
+    ),
+    Mutant(
+        name="who-asks-together-gets-anothers-answer",
+        file=_GATHERING,
+        old="for (_, answer), found in zip(asked, answers, strict=True):",
+        new="for (_, answer), found in zip(asked, reversed(answers), strict=True):",
+        breach="each is told the balance of another's account",
+        tests=("tests/unit/test_gathering.py",),
+    ),
+    Mutant(
+        name="questions-join-a-call-under-way",
+        file=_GATHERING,
+        old="        if waiting is None:\n",
+        new="        if waiting is None or not waiting:\n",
+        breach="calls are as many as questions, and every read takes a connection of its own",
+        tests=("tests/unit/test_gathering.py",),
     ),
     Mutant(
         name="no-resync",

@@ -41,7 +41,7 @@ async def restarted(scene: Scene) -> AsyncIterator[None]:
 async def clock_off(scene: Scene) -> AsyncIterator[None]:
     """One service's clock is an hour before or after the true time."""
     service = scene.random.choice(scene.rig.services)
-    await service.stop()
+    await service.kill()
     await service.start(
         {
             "LD_PRELOAD": str(faketime_library()),
@@ -51,5 +51,5 @@ async def clock_off(scene: Scene) -> AsyncIterator[None]:
         }
     )
     yield
-    await service.stop()
+    await service.kill()
     await service.start()

@@ -40,8 +40,12 @@ async def check_keys(index: Index, ledger: Ledger, findings: Findings, counts: C
         counts.payments += POSTED in outcomes
         counts.refusals += REJECTED in outcomes
         counts.conflicts += CONFLICT in outcomes
-        for rule in (*_answers(attempts), *_stored(attempts, rows), *_ended(everything, counts)):
-            findings.add(_breach(key, attempts, rows, rule))
+        for rule in (
+            *_answers(attempts),
+            *_stored(attempts, rows),
+            *_ended(everything, rows, counts),
+        ):
+            findings.add(_breach(key, everything, rows, rule))
 
 
 Rule = tuple[str, str, str]
@@ -107,13 +111,12 @@ def _stored(attempts: list[Attempt], rows: list[KeyRow]) -> Iterator[Rule]:
                 yield "O1", "other_refusal", f"refused for {attempt.code}, stored is {row.code}"
         elif attempt.outcome == CONFLICT and row is None:
             yield "O4", "conflict_with_nothing", "key_reused, but the ledger does not know the key"
-    only_invalid = all(attempt.outcome == INVALID for attempt in attempts)
-    if only_invalid and row is not None:
+
+
+def _ended(attempts: list[Attempt], rows: list[KeyRow], counts: Counts) -> Iterator[Rule]:
+    """Somebody wrote what is stored; every request of a run that came to its end is decided."""
+    if rows and all(attempt.outcome == INVALID for attempt in attempts):
         yield "O1", "invalid_but_stored", "every answer said that nothing was written"
-
-
-def _ended(attempts: list[Attempt], counts: Counts) -> Iterator[Rule]:
-    """Every request of a run that came to its end has a definite answer."""
     if not counts.ended:
         return
     last: dict[int, Attempt] = {attempt.request: attempt for attempt in attempts}

@@ -119,7 +119,7 @@ async def failover_that_loses(scene: Scene) -> AsyncIterator[None]:
 
 async def _promote_standby(rig: Rig) -> None:
     old, new = rig.primary, rig.standby
-    await new.sql("select pg_promote(true, 60)")
+    await new.promote()
     rig.primary, rig.standby = new, old
     rig.wire.upstream = ("127.0.0.1", new.port)
     await rig.wire.reset()

@@ -161,8 +161,6 @@ class _Connection(web.RequestHandler):
             raise exc  # whom to answer? aiohttp ends the connection's task
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way: another one cannot follow")
-        if isinstance(exc, ConnectionError):
-            raise exc  # the client is gone: that is no defect, and nobody is left to tell
         request_id = _new_request_id()
         if status >= 500:
             response = _defect(exc, request_id)

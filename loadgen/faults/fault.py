@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from loadgen.rig.rig import Rig
 
+CRASH = 30.0
+"""Seconds within which PostgreSQL has recovered and the services have found it again."""
+QUICK = 12.0
+"""For what only a connection notices: a call's deadline, and a bit."""
+
 Burst = Callable[[str], Awaitable[None]]
 """Performs one operation of the scenario that is named."""
 
@@ -56,3 +61,8 @@ class Fault:
     """What is acknowledged from its start on may be lost, until it notes `WINDOW_OVER`."""
     serves: bool = False
     """Payments go on during it; then 0 of them answered is a failure by itself."""
+
+    @property
+    def slow(self) -> bool:
+        """Say whether a server has to recover from it, or a standby to be made anew."""
+        return self.within >= CRASH

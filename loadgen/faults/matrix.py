@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from loadgen.faults import cache, load, networks, processes, servers, sessions
-from loadgen.faults.fault import Fault
-
-CRASH = 30.0
-"""Seconds within which PostgreSQL has recovered and the services have found it again."""
-QUICK = 12.0
-"""For what only a connection notices: a call's deadline, and a bit."""
+from loadgen.faults.fault import CRASH, QUICK, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(

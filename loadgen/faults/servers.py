@@ -106,10 +106,10 @@ async def failover_that_loses(scene: Scene) -> AsyncIterator[None]:
         send(pid, signal.SIGSTOP)
     await asyncio.sleep(scene.random.uniform(*BEHIND_SECONDS))
     await rig.primary.kill()
-    # What has come as far as its socket must not arrive after all.
+    # What has come as far as its socket must not arrive after all: it hears of its end first.
     for pid in receivers or ():
-        send(pid, signal.SIGKILL)
-    await rig.standby.ready()
+        send(pid, signal.SIGTERM)
+        send(pid, signal.SIGCONT)
     await _promote_standby(rig)
     await asyncio.sleep(STALE_SECONDS)
     scene.note(WINDOW_OVER)

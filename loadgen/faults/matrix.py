@@ -24,6 +24,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "service_restarted", "kill -9 of a service process", processes.restarted, QUICK, serves=True
     ),
+    Fault("relay_killed", "relay killed", processes.relay_killed, QUICK, serves=True),
+    Fault(
+        "relay_stopped",
+        "relay stopped",
+        processes.relay_stopped,
+        QUICK,
+        (2.5, 4.0),
+        serves=True,
+    ),
     Fault(
         "duplicates_racing",
         "64 simultaneous duplicates over two processes",

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from loadgen.faults.fault import Scene
-from loadgen.rig.programs import faketime_library
+from loadgen.rig.programs import RigFailed, faketime_library, send
+from loadgen.rig.rig import Rig
 
 
 @asynccontextmanager
@@ -26,6 +27,33 @@ async def stopped(scene: Scene) -> AsyncIterator[None]:
     service.signal(signal.SIGSTOP)
     yield
     service.signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def relay_killed(scene: Scene) -> AsyncIterator[None]:
+    """The worker that is the relay is killed: another one leads, and it is started again."""
+    send(relay_of(scene.rig), signal.SIGKILL)
+    yield
+
+
+@asynccontextmanager
+async def relay_stopped(scene: Scene) -> AsyncIterator[None]:
+    """The relay stands still for longer than its lease, and then goes on as if it led."""
+    relay = relay_of(scene.rig)
+    send(relay, signal.SIGSTOP)
+    yield
+    send(relay, signal.SIGCONT)
+
+
+def relay_of(rig: Rig) -> int:
+    """Give the process that became the relay last, as the services' logs tell."""
+    (_, number), service = max(
+        ((service.led(), service) for service in rig.services), key=lambda found: found[0]
+    )
+    pid = service.worker(number)
+    if pid is None:
+        raise RigFailed(f"the relay, worker {number} of {service.name}, is not there")
+    return pid
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-_CACHE_KIB = 64 * 1024
+CACHE_KIB = 64 * 1024
 _BATCH = 5_000
 
 _SCHEMA = """
@@ -115,7 +115,7 @@ class Index:
         for setting in (
             "journal_mode = off",  # nobody reads it after a crash
             "synchronous = off",
-            f"cache_size = -{_CACHE_KIB}",
+            f"cache_size = -{CACHE_KIB}",
             "temp_store = file",
             "mmap_size = 0",
         ):

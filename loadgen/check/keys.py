@@ -66,7 +66,7 @@ def _kept(attempts: list[Attempt], rows: list[KeyRow]) -> list[Attempt]:
         for attempt in attempts
         if not attempt.window
         or attempt.outcome == UNKNOWN
-        or attempt.outcome == REJECTED or (attempt.outcome == POSTED and payment is not None and attempt.payment == payment)
+        or (attempt.outcome == POSTED and payment is not None and attempt.payment == payment)
     ]
 
 

@@ -42,7 +42,7 @@ class SecondLayer(Protocol):
 
 
 def draw_generation(*, shared: bool) -> str:
-    """A name for what L2 holds from now on; not `shared`: for an L2 that nobody keeps up to date."""
+    """A name for what L2 holds from now on; not `shared`: and nobody keeps it up to date."""
     return ("" if shared else UNSHARED) + secrets.token_hex(6)
 
 

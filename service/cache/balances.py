@@ -234,10 +234,11 @@ class BalanceCache:
         watch = self._watches[key] = Watch()
         try:
             lease: Lease | None = None
-            if live and not need.fresh and self._l2 is not None and trust.scope is not None:
-                look = await self._look(self._l2, trust.scope, key, need)
+            scope = trust.scope
+            if live and not need.fresh and self._l2 and scope is not None and scope.shared:
+                look = await self._look(self._l2, scope, key, need)
                 if look.balance is not None and self._believes(era):
-                    reading = Reading(look.balance, "l2", trust.scope.epoch, era)
+                    reading = Reading(look.balance, "l2", scope.epoch, era)
                     return self._keep(key, reading, watch)
                 lease = look.lease
 

@@ -51,11 +51,20 @@ class Served(NamedTuple):
     epoch: str
 
 
+UNSHARED = "-"
+"""How a generation begins in which nobody writes to L2: the relay has none."""
+
+
 class Scope(NamedTuple):
     """The part of L2 that may be believed: what was written elsewhere is out of reach."""
 
     epoch: str
     generation: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether whoever leads writes what changes there."""
+        return not self.generation.startswith(UNSHARED)
 
 
 def advanced(known: CachedBalance, change: Change) -> CachedBalance | None:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from service.cache import notices
-from service.cache.model import Change
+from service.cache.model import UNSHARED, Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +41,9 @@ class SecondLayer(Protocol):
         """False: some of it may be missing there. Gives up by itself, after 50 ms."""
 
 
-def draw_generation() -> str:
-    """A name for what L2 holds from now on."""
-    return secrets.token_hex(6)
+def draw_generation(*, shared: bool) -> str:
+    """A name for what L2 holds from now on; not `shared`: and nobody keeps it up to date."""
+    return ("" if shared else UNSHARED) + secrets.token_hex(6)
 
 
 class Leader:
@@ -95,8 +95,8 @@ class Leader:
     async def _tell(self, page: Changes) -> bool:
         """L2 first: who has heard of a change must not find in L2 what was before it."""
         changes = [(row[0], Change(*row[1:])) for row in page.rows]
-        if changes and not await self._write(changes):
-            self._generation = draw_generation()
+        if changes and self._second_layer and not await self._write(self._second_layer, changes):
+            self._generation = draw_generation(shared=True)
             self._counters.generation_changes += 1
 
         now = time.monotonic()
@@ -122,12 +122,9 @@ class Leader:
             self._counters.heartbeats_sent += 1
         return True
 
-    async def _write(self, changes: Sequence[tuple[int, Change]]) -> bool:
-        """Without an L2 of ours there may be one of others, which misses everything."""
-        if self._second_layer is None:
-            return False
+    async def _write(self, l2: SecondLayer, changes: Sequence[tuple[int, Change]]) -> bool:
         try:
-            written = await self._second_layer.write(self._session.epoch, self._generation, changes)
+            written = await l2.write(self._session.epoch, self._generation, changes)
         except (OSError, RuntimeError):  # a timeout is an OSError
             written = False
         if not written:

@@ -68,7 +68,8 @@ class Relay:
             await asyncio.sleep(_FAILURE_SECONDS * random.uniform(0.5, 1))
 
     async def _lead_or_wait(self, session: RelaySession) -> None:
-        generation = draw_generation()
+        # Without an L2 of ours there may be one of others, which would miss everything.
+        generation = draw_generation(shared=self._second_layer is not None)
         lease = await session.take_relay_lease(self._holder, generation)
         self.leader_term = lease.term
         if not lease.taken:

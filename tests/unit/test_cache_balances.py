@@ -286,3 +286,14 @@ async def test_the_auditor_finds_what_the_ledger_does_not_have() -> None:
         auditor.sample(A, Served(served, "l1", 0.0, epoch))
     assert await auditor.audit() == 3
     assert (counters.audited, counters.audit_mismatches) == (5, 3)
+
+
+async def test_an_l2_that_the_relay_does_not_write_is_not_asked_and_not_filled() -> None:
+    l2 = Layer()
+    at = Caching(l2=l2)
+    at.trust.heard_heartbeat(Heartbeat(generation="-g"))
+    assert await at.version() == ("db", 5)
+    assert l2.filled == []
+    at.trust.heard_heartbeat(Heartbeat(generation="g2"))
+    await at.cache.read(AccountKey(1, "b"))
+    assert [one.version for one in l2.filled] == [5]

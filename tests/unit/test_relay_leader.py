@@ -135,11 +135,13 @@ async def test_what_l2_may_have_missed_is_left_behind_with_its_generation(
     assert (counters.l2_failures, counters.generation_changes) == (1, 1)
 
 
-async def test_without_an_l2_of_its_own_every_change_leaves_that_of_others_behind() -> None:
+async def test_without_an_l2_of_its_own_the_generation_stays_and_is_nobody_s() -> None:
     session = Session([page("c1"), page("c2", "a"), page("c3"), page("c4", "b")])
     counters = await lead(session, None)
-    assert len({notice.generation for notice in session.heard}) == 3
-    assert counters.l2_failures == 0
+    assert {notice.generation for notice in session.heard} == {"first"}
+    assert (counters.l2_failures, counters.generation_changes) == (0, 0)
+    assert not Scope(EPOCH, leader.draw_generation(shared=False)).shared
+    assert Scope(EPOCH, leader.draw_generation(shared=True)).shared
 
 
 async def test_only_the_last_page_of_a_window_is_a_heartbeat() -> None:

@@ -84,14 +84,13 @@ class Parcel:
     """Payments that came together, travel in one call if they can, and are answered together.
 
     `on_gone` is called once, when nobody works on any of them any more: they may be answered
-    before, at the deadline.
+    before, at the deadline, when whoever made the parcel calls `expire`.
     """
 
     __slots__ = (
         "_on_gone",
         "_remaining",
         "_results",
-        "_timer",
         "_unknown",
         "answer",
         "came_at",
@@ -118,7 +117,6 @@ class Parcel:
         self._on_gone = on_gone
         self._remaining = self._unknown = len(self.items)
         self._results: list[PaymentResult | None] = [None] * len(self.items)
-        self._timer = loop.call_at(deadline, self.expire)
 
     @property
     def gone(self) -> bool:
@@ -137,7 +135,6 @@ class Parcel:
         """One of its items has left."""
         self._remaining -= 1
         if self._remaining == 0:
-            self._timer.cancel()
             self._on_gone(self)
 
     def expire(self) -> None:

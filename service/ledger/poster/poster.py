@@ -12,6 +12,7 @@ from service.errors import Problem, describe
 from service.ledger.keys_in_work import KeysInWork
 from service.ledger.poster.bounds import Bounds
 from service.ledger.poster.calls import Calls
+from service.ledger.poster.deadlines import Deadlines
 from service.ledger.poster.lanes import Lanes
 from service.ledger.poster.parcels import Parcel, refusal
 from service.ledger.poster.queues import Queues
@@ -57,6 +58,7 @@ class Poster:
         self._keys = KeysInWork()
         self._bounds = Bounds()
         self._queues = Queues()
+        self._deadlines = Deadlines()
         self._calls = Calls(gateway, deadline_seconds=deadline_seconds)
         self._lanes = Lanes(self._calls)
         self._work = asyncio.Event()
@@ -175,12 +177,14 @@ class Poster:
             return []
         parcel = Parcel(owner, elements, deadline, partial(self._gone, keys))
         self._parcels.add(parcel)
+        self._deadlines.add(parcel)
         self._queues.put(parcel)
         self._work.set()
         return await parcel.answer
 
     def _gone(self, keys: set[Key], parcel: Parcel) -> None:
         self._parcels.discard(parcel)
+        self._deadlines.discard(parcel)
         self._give_back(keys, parcel.owner, len(parcel.items), parcel.size)
 
     def _give_back(self, keys: set[Key], owner: Owner, items: int, size: int) -> None:

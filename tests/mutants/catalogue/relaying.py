@@ -65,10 +65,18 @@ MUTANTS = (
     Mutant(
         name="missed-writes-keep-the-generation",
         file=_LEADER,
-        old="            self._generation = draw_generation()\n",
+        old="            self._generation = draw_generation(shared=True)\n",
         new="",
         breach="L2 goes on serving what it has missed the changes of",
         tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="l2-is-believed-though-the-relay-has-none",
+        file="service/cache/model.py",
+        old="return not self.generation.startswith(UNSHARED)",
+        new="return True",
+        breach="L2 goes on serving what nobody brings up to date",
+        tests=("tests/unit/test_cache_balances.py",),
     ),
     Mutant(
         name="every-page-is-a-heartbeat",
@@ -82,14 +90,14 @@ MUTANTS = (
         name="listeners-are-told-before-l2",
         file=_LEADER,
         old="""\
-        if changes and not await self._write(changes):
-            self._generation = draw_generation()
+        if changes and self._second_layer and not await self._write(self._second_layer, changes):
+            self._generation = draw_generation(shared=True)
             self._counters.generation_changes += 1
 
         now""",
         new="""\
         asyncio.get_running_loop().call_later(
-            0.5, lambda: asyncio.ensure_future(self._write(changes))
+            0.5, lambda: asyncio.ensure_future(self._write(self._second_layer, changes))
         )
         now""",
         breach="who has heard of a change finds in L2 what was before it",

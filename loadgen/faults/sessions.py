@@ -17,6 +17,8 @@ from loadgen.rig.programs import send, start
 
 LOCK = "select 1 from ledger.accounts where code = $1 for no key update"
 MOST_STRANGERS = 200
+MEETING_SECONDS = 5.0
+"""How long one session waits for the other, which may not have got in."""
 
 
 @asynccontextmanager
@@ -37,22 +39,26 @@ async def reverse_locks(scene: Scene) -> AsyncIterator[None]:
 
     async def lock(first: str, second: str, met: asyncio.Barrier) -> None:
         with contextlib.suppress(asyncpg.PostgresError, OSError):
-            async with session(dsn) as connection:
+            async with asyncio.timeout(MEETING_SECONDS), session(dsn) as connection:
                 await connection.execute("begin")
                 await connection.fetch(LOCK, first)
                 await met.wait()
                 await connection.fetch(LOCK, second)
 
     async def again_and_again() -> None:
-        while True:
+        while not over.is_set():
             met = asyncio.Barrier(2)
             await asyncio.gather(lock(one, other, met), lock(other, one, met))
             await scene.burst("rings")
 
+    over = asyncio.Event()
     task = asyncio.create_task(again_and_again())
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        yield
+    finally:
+        # Not cancelled: payments that are on their way would never be asked for again.
+        over.set()
+        await task
 
 
 @asynccontextmanager

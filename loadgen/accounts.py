@@ -14,7 +14,7 @@ from loadgen.settle import Abandoned, Settler
 
 CURRENCY = "USD"
 BATCH = 200
-RICH, POOR = 100_000, 500
+RICH, POOR, POOR_EVERY = 100_000, 500, 10
 HOT = 10**9
 
 
@@ -72,7 +72,8 @@ class Accounts(msgspec.Struct, frozen=True):
     def funding(self) -> list[Payment]:
         """Give the payments that put money into them."""
         amounts = {self.hot: HOT} | {
-            code: POOR if number % 10 == 0 else RICH for number, code in enumerate(self.ordinary)
+            code: POOR if number % POOR_EVERY == 0 else RICH
+            for number, code in enumerate(self.ordinary)
         }
         return [
             Payment(

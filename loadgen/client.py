@@ -7,7 +7,8 @@ allows: no cookies, no decompression, headers and bodies made once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -22,6 +23,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
 """How long to wait before an answer counts as lost; waiting for a free connection is no part."""
 CONNECTIONS = 512
 """At most so many at once: copies that race for a key must not wait for each other here."""
+NDJSON = "application/x-ndjson"
 
 
 class AnswerLost(Exception):
@@ -48,6 +50,9 @@ class Carrier(Protocol):
     async def post(self, path: str, body: bytes) -> Reply:
         """Send a body to a path under the ledger."""
 
+    async def post_lines(self, path: str, body: bytes, take: Callable[[bytes], None]) -> Reply:
+        """Send lines and have every line of the answer taken as it comes; raises AnswerLost."""
+
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
         """Read a path under the ledger."""
 
@@ -68,6 +73,10 @@ class Fleet:
     async def post(self, path: str, body: bytes) -> Reply:
         """Send a body to the next of them."""
         return await next(self._next).post(path, body)
+
+    async def post_lines(self, path: str, body: bytes, take: Callable[[bytes], None]) -> Reply:
+        """Send lines to the next of them."""
+        return await next(self._next).post_lines(path, body, take)
 
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
         """Read from the next of them."""
@@ -112,6 +121,17 @@ class Client:
         """Send a body to a path under the ledger."""
         return await self._post(path, body, {}, None)
 
+    async def post_lines(self, path: str, body: bytes, take: Callable[[bytes], None]) -> Reply:
+        """Send lines and have every line of the answer taken as it comes; raises AnswerLost."""
+        async with self._sent(
+            "POST", self._url(path), data=body, headers={"Content-Type": NDJSON}
+        ) as response:
+            if response.status != 200:
+                return self._reply(response, await response.read())
+            async for line in response.content:
+                take(line)
+            return self._reply(response, b"")
+
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Reply:
         """Read a path under the ledger."""
         url = self._url(path)
@@ -129,13 +149,20 @@ class Client:
         )
 
     async def _exchange(self, method: str, url: URL, **options: Any) -> Reply:
+        async with self._sent(method, url, **options) as response:
+            return self._reply(response, await response.read())
+
+    @asynccontextmanager
+    async def _sent(
+        self, method: str, url: URL, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Whatever keeps an answer, or the rest of it, from coming, is an AnswerLost."""
         self.requests += 1
         try:
             async with self._session.request(
                 method, url, allow_redirects=False, **options
             ) as response:
-                body = await response.read()
-                status, headers = response.status, response.headers
+                yield response
         except aiohttp.ClientConnectorError as error:
             self._target.look_again()
             raise AnswerLost("not_connected") from error
@@ -143,9 +170,12 @@ class Client:
             raise AnswerLost("timeout") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AnswerLost(type(error).__name__) from error
+
+    def _reply(self, response: aiohttp.ClientResponse, body: bytes) -> Reply:
+        headers = response.headers
         return Reply(
             Answer(
-                status,
+                response.status,
                 body,
                 headers.get("Content-Type"),
                 headers.get("ETag"),

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from loadgen import wire
-from loadgen.accounts import CURRENCY, POOR, Accounts
+from loadgen.accounts import CURRENCY, POOR, POOR_EVERY, Accounts
 from loadgen.history import Payment
 from loadgen.schedule import BUSINESS, RIVALS, Kind, Operation
 
@@ -25,6 +25,12 @@ REMEMBERED, RECENT = 10_000, 50
 MOST_AMOUNT = 1_000
 RACERS = 64
 """Simultaneous copies under one key, over all the URLs."""
+STREAMED = (300, 900)
+"""Lines of an import: several calls' worth."""
+BRANCH = 40
+"""Accounts of an import."""
+AT_ONCE = 0.1
+"""Share of the imports that two importers do at once."""
 
 
 class Maker:
@@ -37,17 +43,27 @@ class Maker:
         self._made = 0
         self._past: list[Payment] = []
         self._recent: deque[Payment] = deque(maxlen=RECENT)
-        ranks = itertools.accumulate(1 / rank for rank in range(1, len(accounts.ordinary) + 1))
+        # Who pays one by one would hold up every long list that wants the same accounts, and be
+        # held up by it: then nothing but that would be seen. So lists have branches of their own,
+        # without the poor, whose payments can't be posted by the set.
+        self.people = accounts.ordinary[: (len(accounts.ordinary) + 1) // 2]
+        others = [
+            code
+            for number, code in enumerate(accounts.ordinary)
+            if number >= len(self.people) and number % POOR_EVERY
+        ]
+        self.branches = [others[at : at + BRANCH] for at in range(0, len(others) - 1, BRANCH)]
+        ranks = itertools.accumulate(1 / rank for rank in range(1, len(self.people) + 1))
         self._zipf = list(ranks)
 
     def anyone(self) -> str:
-        """Give an ordinary account, each as likely."""
-        return self.random.choice(self.accounts.ordinary)
+        """Give one of the people's accounts, each as likely."""
+        return self.random.choice(self.people)
 
     def someone_popular(self) -> str:
-        """Give an ordinary account, the k-th with a likelihood of 1/k (Zipf, exponent 1)."""
+        """Give one of the people's, the k-th with a likelihood of 1/k (Zipf, exponent 1)."""
         draw = self.random.random() * self._zipf[-1]
-        return self.accounts.ordinary[bisect.bisect_left(self._zipf, draw)]
+        return self.people[bisect.bisect_left(self._zipf, draw)]
 
     def other_than(self, account: str, choose: Callable[[], str]) -> str:
         """Choose until it is another."""
@@ -110,9 +126,7 @@ def merchant(make: Maker) -> Operation:
 
 def rings(make: Maker) -> Operation:
     """The same few accounts in every order at once: who locks as it is told, deadlocks."""
-    members = make.random.sample(
-        make.accounts.ordinary, min(len(make.accounts.ordinary), make.random.randint(3, 6))
-    )
+    members = make.random.sample(make.people, min(len(make.people), make.random.randint(3, 6)))
     payments = []
     for start in range(len(members)):
         ring = members[start:] + members[:start]
@@ -125,9 +139,7 @@ def rings(make: Maker) -> Operation:
 
 def hunters(make: Maker) -> Operation:
     """Many take at once what is there only once: one too many and the balance is below 0."""
-    poor = make.accounts.ordinary[
-        make.random.randrange((len(make.accounts.ordinary) + 9) // 10) * 10
-    ]
+    poor = make.random.choice(make.people[::POOR_EVERY])
     amount = make.random.choice((POOR, POOR // 2, POOR // 3))
     payments = [
         make.payment(make.move(poor, make.other_than(poor, make.anyone), amount))
@@ -200,11 +212,26 @@ def readers(make: Maker) -> Operation:
 
 def importers(make: Maker) -> Operation:
     """Two importers with the same file: batches that hold the same payments, in other orders."""
+    return Operation(Kind.IMPORT, several(make, make.random.randint(10, 40), make.anyone))
+
+
+def streams(make: Maker) -> Operation:
+    """A long file of lines, and an importer who begins again in its middle, or at the same time.
+
+    A file is that of one branch: few accounts, each of them in many of its payments.
+    """
+    branch = make.random.choice(make.branches)
+    payments = several(make, make.random.randint(*STREAMED), lambda: make.random.choice(branch))
+    return Operation(Kind.STREAM, payments, at_once=make.random.random() < AT_ONCE)
+
+
+def several(make: Maker, count: int, choose: Callable[[], str]) -> tuple[Payment, ...]:
+    """Give payments between any two of the accounts that are chosen from."""
     payments = []
-    for _ in range(make.random.randint(10, 40)):
-        one = make.anyone()
-        payments.append(make.payment(make.move(one, make.other_than(one, make.anyone))))
-    return Operation(Kind.IMPORT, tuple(payments))
+    for _ in range(count):
+        one = choose()
+        payments.append(make.payment(make.move(one, make.other_than(one, choose))))
+    return tuple(payments)
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -222,10 +249,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         sessions,
         readers,
         importers,
+        streams,
     )
 }
 
-# Shares of the operations. A race, a storm and an import are many requests each.
+# Shares of the operations. A race, a storm, an import and a stream are many requests each.
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "uniform": 20,
     "zipf": 16,
@@ -239,6 +267,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "sessions": 5,
     "readers": 7,
     "importers": 0.5,
+    "streams": 1,
 }
 
 

@@ -64,6 +64,8 @@ class Kind(StrEnum):
     """Somebody looks at one account after another."""
     IMPORT = "import"
     """One batch, and at the same time the same in another order."""
+    STREAM = "stream"
+    """A long list by lines, and a part of it once more: afterwards, or at the same time."""
 
 
 class ImpossibleMix(Exception):
@@ -110,6 +112,8 @@ class Operation(msgspec.Struct, frozen=True):
     """The accounts that are read one after the other."""
     impatience: tuple[float, ...] = ()
     """For each payment, seconds after which its first attempt is cancelled or given up."""
+    at_once: bool = False
+    """What repeats a part of it does not wait for the first to be done."""
 
 
 class Schedule:

@@ -84,20 +84,21 @@ class Settler:
 
     async def batch(self, payments: Sequence[Payment]) -> None:
         """Send payments in one request, and again those that stay unknown."""
+        await self._together(payments, self._batch)
+
+    async def lines(self, payments: Sequence[Payment]) -> None:
+        """Send payments as a stream of lines, and again those that stay unknown."""
+        await self._together(payments, self._lines)
+
+    async def _together(
+        self, payments: Sequence[Payment], send: Callable[[list[Record]], Awaitable[None]]
+    ) -> None:
         waiting = [(self._history.open_request(), payment) for payment in payments]
         pause = Pause(self._deadline(time.perf_counter()))
         while True:
             records = [self._history.sending(request, payment) for request, payment in waiting]
             await self._history.kept()
-            try:
-                reply = await self._client.post(
-                    "payments/batch", _batch_body([payment for _, payment in waiting])
-                )
-            except AnswerLost as error:
-                for record in records:
-                    self._history.lost(record, str(error))
-            else:
-                self._close(records, reply)
+            await send(records)
             waiting = [
                 (record.request, record.payment)
                 for record in records
@@ -110,8 +111,15 @@ class Settler:
             except Abandoned:
                 return
 
-    def _close(self, records: list[Record], reply: Reply) -> None:
+    async def _batch(self, records: list[Record]) -> None:
         """Give each item of a batch its own answer; a refused batch refuses each."""
+        body = b",".join(map(_with_key, records))
+        try:
+            reply = await self._client.post("payments/batch", b'{"payments":[%b]}' % body)
+        except AnswerLost as error:
+            for record in records:
+                self._history.lost(record, str(error))
+            return
         if reply.answer.status != 200:
             for record in records:
                 self._history.answered(record, reply.answer, replayed=False, url=reply.url)
@@ -127,6 +135,32 @@ class Settler:
         for record, result in zip(records, results, strict=True):
             answer = Answer(result.status, bytes(result.body))
             self._history.answered(record, answer, result.replayed, url=reply.url)
+
+    async def _lines(self, records: list[Record]) -> None:
+        """Give each line its answer when it comes: what is cut off, cuts off only the rest."""
+        unanswered = dict(enumerate(records, start=1))
+
+        def take(line: bytes) -> None:
+            try:
+                result = wire.decode_line(line)
+                record = unanswered.pop(result.line)
+            except (msgspec.DecodeError, KeyError) as error:
+                raise AnswerLost("line_malformed") from error
+            answer = Answer(result.status, bytes(result.body))
+            self._history.answered(record, answer, result.replayed)
+
+        try:
+            body = b"\n".join(map(_with_key, records))
+            reply = await self._client.post_lines("payments/batch", body, take)
+        except AnswerLost as error:
+            for record in unanswered.values():
+                self._history.lost(record, str(error))
+            return
+        for record in unanswered.values():
+            if reply.answer.status == 200:
+                self._history.lost(record, "line_missing")
+            else:
+                self._history.answered(record, reply.answer, replayed=False, url=reply.url)
 
     async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """Read until the answer is other than trouble; raises Abandoned."""
@@ -155,10 +189,7 @@ class Settler:
             await pause.wait(retry_after)
 
 
-def _batch_body(payments: Sequence[Payment]) -> bytes:
-    items = []
-    for payment in payments:
-        # The item is the single call's body with the key put inside.
-        key = msgspec.json.encode(payment.key)
-        items.append(b'{"idempotency_key":' + key + b"," + payment.body[1:])
-    return b'{"payments":[' + b",".join(items) + b"]}"
+def _with_key(record: Record) -> bytes:
+    """Give the single call's body with the key put inside."""
+    key = msgspec.json.encode(record.payment.key)
+    return b'{"idempotency_key":' + key + b"," + record.payment.body[1:]

@@ -130,6 +130,12 @@ class BatchResult(msgspec.Struct):
     body: msgspec.Raw
 
 
+class LineResult(BatchResult):
+    """One line of a streamed answer."""
+
+    line: int
+
+
 class BatchAnswer(msgspec.Struct):
     """The body of POST payments/batch."""
 
@@ -145,4 +151,5 @@ decode_accounts = msgspec.json.Decoder(AccountsPage).decode
 decode_entries = msgspec.json.Decoder(EntriesPage).decode
 decode_balance = msgspec.json.Decoder(Balance).decode
 decode_batch = msgspec.json.Decoder(BatchAnswer).decode
+decode_line = msgspec.json.Decoder(LineResult).decode
 encode = msgspec.json.Encoder().encode

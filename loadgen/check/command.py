@@ -61,6 +61,12 @@ def show(verdict: Verdict, console: Console) -> None:
         f" {checked.faults:,} faults",
         soft_wrap=True,
     )
+    if checked.lost or checked.lost_reads:
+        console.print(
+            f"lost in failovers that were declared to lose: {checked.lost:,} acknowledged payments;"
+            f" {checked.lost_reads:,} reads had shown what is lost",
+            soft_wrap=True,
+        )
     if not checked.ended:
         console.print("the history has no end: what is undecided in it is not held against anyone")
     for oracle, promise in ORACLES.items():

@@ -14,18 +14,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-_CACHE_KIB = 64 * 1024
+CACHE_KIB = 64 * 1024
 _BATCH = 5_000
 
 _SCHEMA = """
 create table attempts (
   key text, n int, request int, invoked int, content blob, lost int, answered int, at int,
   outcome text, code text, status int, answer blob, headers blob, claim blob, payment text,
-  replayed int
+  replayed int, window int
 );
 create table reads (
   account_id int, account text, version int, balance text, place int, at int, session int,
-  token text, etag text, status int
+  token text, etag text, status int, window int
 );
 create table times (
   payment text, key text, known int, invoked int, answered int, at int, contents blob, claim blob
@@ -58,6 +58,8 @@ class Attempt(NamedTuple):
     claim: bytes | None
     payment: str | None
     replayed: int
+    window: int
+    """In which window of loss it was on its way; 0: in none."""
 
 
 class Read(NamedTuple):
@@ -73,6 +75,8 @@ class Read(NamedTuple):
     token: str
     etag: str
     status: int
+    window: int
+    """In which window of loss it was on its way; 0: in none."""
 
 
 class Times(NamedTuple):
@@ -111,7 +115,7 @@ class Index:
         for setting in (
             "journal_mode = off",  # nobody reads it after a crash
             "synchronous = off",
-            f"cache_size = -{_CACHE_KIB}",
+            f"cache_size = -{CACHE_KIB}",
             "temp_store = file",
             "mmap_size = 0",
         ):

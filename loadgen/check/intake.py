@@ -13,6 +13,7 @@ from loadgen.check.canonical import claim_of_answer, digest, of_request
 from loadgen.check.findings import Breach, Findings
 from loadgen.check.index import Attempt, Index, Read
 from loadgen.check.recovery import Recovery
+from loadgen.check.windows import Windows
 from loadgen.headers import parts
 from loadgen.history import Answer, Outcome, classify
 from loadgen.journal.reader import read
@@ -37,6 +38,10 @@ class Counts(msgspec.Struct):
     entries: int = 0
     accounts: int = 0
     faults: int = 0
+    lost: int = 0
+    """Keys whose acknowledged payment a failover that may lose some has lost."""
+    lost_reads: int = 0
+    """Reads that have shown what was lost then."""
     ended: bool = False
     """The history has its last line."""
 
@@ -53,6 +58,7 @@ class Intake:
         self._accounts = accounts
         self._open: dict[int, tuple[int, Invoke]] = {}
         self._recovery = Recovery(findings)
+        self._windows = Windows()
 
     def take(self, path: Path) -> Begin:
         """Read it all; give its first entry."""
@@ -71,6 +77,7 @@ class Intake:
                 case Mark():
                     self._counts.faults += entry.event == "start"
                     self._recovery.mark(place, entry)
+                    self._windows.mark(place, entry)
                 case End():
                     self._counts.ended = True
                     self._recovery.end(place, entry.at)
@@ -112,6 +119,7 @@ class Intake:
                 claim,
                 payment,
                 answered.replayed,
+                self._windows.of_attempt(invoked),
             )
         )
 
@@ -134,6 +142,7 @@ class Intake:
                 why,
                 0,
                 *(None,) * 4,
+                0,
                 0,
             )
         )
@@ -196,6 +205,10 @@ class Intake:
                 says = "not a balance of the account, or the ETag names another version"
                 self._read_breach(place, served, "read_malformed", says)
                 return
+        window = self._windows.of_read(served.at)
+        if self._windows.is_over(etag, window):
+            says = "a history that was given up is still shown"
+            self._read_breach(place, served, "epoch_kept", says)
         account_id = self._accounts.get(served.account)
         if account_id is None:
             self._read_breach(place, served, "read_of_nothing", "the ledger has no such account")
@@ -212,6 +225,7 @@ class Intake:
                 served.token,
                 etag,
                 served.status,
+                window,
             )
         )
 

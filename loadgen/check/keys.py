@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from loadgen.check.findings import Breach, Findings
@@ -14,6 +15,7 @@ from loadgen.history import Outcome
 
 POSTED, REJECTED = Outcome.POSTED.value, Outcome.REJECTED.value
 CONFLICT, INVALID = Outcome.CONFLICT.value, Outcome.INVALID.value
+UNKNOWN = Outcome.UNKNOWN.value
 STORED = (POSTED, REJECTED)
 
 
@@ -23,20 +25,49 @@ async def check_keys(index: Index, ledger: Ledger, findings: Findings, counts: C
     async for key, attempts, rows in side_by_side(index.keys(), stored):
         for row in rows:
             if row.payment is not None:
-                index.add(_times(row, attempts))
+                index.add(_times(row, attempts, _kept(attempts, rows)))
         if not attempts:
             continue  # not of this run, unless its payment is: that is seen payment by payment
         counts.keys += 1
+        everything, attempts = attempts, _kept(attempts, rows)
+        if len(attempts) < len(everything):
+            lost = [a for a in everything if a.outcome == POSTED and a not in attempts]
+            counts.lost += bool(lost)
+            for _, one in groupby(lost, key=lambda attempt: attempt.window):
+                for rule in _answers(list(one)):
+                    findings.add(_breach(key, everything, rows, rule))
         outcomes = {attempt.outcome for attempt in attempts}
         counts.payments += POSTED in outcomes
         counts.refusals += REJECTED in outcomes
         counts.conflicts += CONFLICT in outcomes
-        for rule in (*_answers(attempts), *_stored(attempts, rows), *_ended(attempts, counts)):
-            findings.add(_breach(key, attempts, rows, rule))
+        for rule in (
+            *_answers(attempts),
+            *_stored(attempts, rows),
+            *_ended(everything, rows, counts),
+        ):
+            findings.add(_breach(key, everything, rows, rule))
 
 
 Rule = tuple[str, str, str]
 """Oracle, rule, and what is wrong."""
+
+
+def _kept(attempts: list[Attempt], rows: list[KeyRow]) -> list[Attempt]:
+    """Leave out the answers of windows of loss that bind nobody any more.
+
+    Those are payments that the ledger does not have, and everything that was refused: of two equal
+    refusals nothing says which history they are of. A payment that was not lost holds as any other.
+    """
+    if not any(attempt.window for attempt in attempts):
+        return attempts
+    payment = rows[0].payment if rows else None
+    return [
+        attempt
+        for attempt in attempts
+        if not attempt.window
+        or attempt.outcome == UNKNOWN
+        or (attempt.outcome == POSTED and payment is not None and attempt.payment == payment)
+    ]
 
 
 def _answers(attempts: list[Attempt]) -> Iterator[Rule]:
@@ -80,13 +111,12 @@ def _stored(attempts: list[Attempt], rows: list[KeyRow]) -> Iterator[Rule]:
                 yield "O1", "other_refusal", f"refused for {attempt.code}, stored is {row.code}"
         elif attempt.outcome == CONFLICT and row is None:
             yield "O4", "conflict_with_nothing", "key_reused, but the ledger does not know the key"
-    only_invalid = all(attempt.outcome == INVALID for attempt in attempts)
-    if only_invalid and row is not None:
+
+
+def _ended(attempts: list[Attempt], rows: list[KeyRow], counts: Counts) -> Iterator[Rule]:
+    """Somebody wrote what is stored; every request of a run that came to its end is decided."""
+    if rows and all(attempt.outcome == INVALID for attempt in attempts):
         yield "O1", "invalid_but_stored", "every answer said that nothing was written"
-
-
-def _ended(attempts: list[Attempt], counts: Counts) -> Iterator[Rule]:
-    """Every request of a run that came to its end has a definite answer."""
     if not counts.ended:
         return
     last: dict[int, Attempt] = {attempt.request: attempt for attempt in attempts}
@@ -94,12 +124,12 @@ def _ended(attempts: list[Attempt], counts: Counts) -> Iterator[Rule]:
         yield "O1", "undecided", "a request was asked again and again and never decided"
 
 
-def _times(row: KeyRow, attempts: list[Attempt]) -> Times:
-    posted = [attempt for attempt in attempts if attempt.outcome == POSTED]
+def _times(row: KeyRow, attempts: list[Attempt], holds: list[Attempt]) -> Times:
+    posted = [attempt for attempt in holds if attempt.outcome == POSTED]
     first = min(posted, key=lambda attempt: attempt.answered or 0, default=None)
     # An acknowledged payment has the content that was acknowledged; another one may have any that
     # was sent and not called a conflict.
-    refused = {attempt.content for attempt in attempts if attempt.outcome == CONFLICT}
+    refused = {attempt.content for attempt in holds if attempt.outcome == CONFLICT}
     possible = posted or [attempt for attempt in attempts if attempt.content not in refused]
     return Times(
         row.payment or "",

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from loadgen.faults import cache, load, networks, processes, servers, sessions
-from loadgen.faults.fault import Fault
-
-CRASH = 30.0
-"""Seconds within which PostgreSQL has recovered and the services have found it again."""
-QUICK = 12.0
-"""For what only a connection notices: a call's deadline, and a bit."""
+from loadgen.faults.fault import CRASH, QUICK, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -28,6 +23,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault("service_stopped", "SIGSTOP/SIGCONT of a service process", processes.stopped, QUICK),
     Fault(
         "service_restarted", "kill -9 of a service process", processes.restarted, QUICK, serves=True
+    ),
+    Fault("relay_killed", "relay killed", processes.relay_killed, QUICK, serves=True),
+    Fault(
+        "relay_stopped",
+        "relay stopped",
+        processes.relay_stopped,
+        QUICK,
+        (2.5, 4.0),
+        serves=True,
     ),
     Fault(
         "duplicates_racing",
@@ -81,7 +85,7 @@ FAULTS: tuple[Fault, ...] = (
         "disk full",
         servers.disk_full,
         CRASH,
-        (2.0, 5.0),
+        (1.5, 3.5),
         problem=servers.needs_disk,
     ),
     Fault("postgres_cut", "network cut", networks.cut(networks.to_postgres), QUICK),
@@ -98,6 +102,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("clients_silent", "black hole", networks.silent(networks.to_service), QUICK),
     Fault("clients_reset", "reset", networks.resets(networks.to_service), QUICK, serves=True),
     Fault("failover", "failover to a synchronous standby", servers.failover, CRASH, (0.2, 1.0)),
+    Fault(
+        "failover_that_loses",
+        "failover to an asynchronous standby",
+        servers.failover_that_loses,
+        CRASH,
+        (0.2, 1.0),
+        loses=True,
+    ),
     Fault("standby_stopped", "failover to a synchronous standby", servers.standby_stopped, CRASH),
     Fault("standby_killed", "failover to a synchronous standby", servers.standby_killed, CRASH),
     Fault(
@@ -182,7 +194,7 @@ FAULTS: tuple[Fault, ...] = (
         "long idle transaction holding an xid; idle snapshot",
         sessions.idle_transaction,
         QUICK,
-        (3.0, 8.0),
+        (2.0, 6.0),
         serves=True,
     ),
     Fault(
@@ -190,7 +202,7 @@ FAULTS: tuple[Fault, ...] = (
         "stranger holds one account's row",
         sessions.row_held,
         QUICK,
-        (3.0, 8.0),
+        (2.0, 6.0),
         serves=True,
     ),
     Fault(

@@ -14,11 +14,15 @@ from pathlib import Path
 import asyncpg
 
 from loadgen.faults.fault import Scene
+from loadgen.journal.records import WINDOW_OVER
 from loadgen.rig.postgres import Postgres
 from loadgen.rig.programs import RigFailed, children_of, faketime_library, send, start
 from loadgen.rig.rig import Rig
 
 SETTLE_SECONDS = 60.0
+BEHIND_SECONDS = (0.5, 1.5)
+STALE_SECONDS = 2.0
+"""How old a balance may be that is read without a token."""
 SPARE_WAL_FILES = 64
 NEXT_WAL_FILE = (
     "set synchronous_commit = off;"
@@ -84,16 +88,42 @@ async def standby_killed(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def failover(scene: Scene) -> AsyncIterator[None]:
     """The primary dies, its synchronous standby takes its place; the old one comes back rewound."""
+    await scene.rig.primary.kill()
+    await _promote_standby(scene.rig)
+    yield
+    await ensure_standby(scene.rig)
+
+
+@asynccontextmanager
+async def failover_that_loses(scene: Scene) -> AsyncIterator[None]:
+    """As before, but nobody waited for the standby, and it was behind: what it lacks is lost."""
     rig = scene.rig
+    await rig.primary.set("synchronous_standby_names", None)
+    receivers = await rig.standby.sql(
+        "select array_agg(pid) from pg_stat_activity where backend_type = 'walreceiver'"
+    )
+    for pid in receivers or ():
+        send(pid, signal.SIGSTOP)
+    await asyncio.sleep(scene.random.uniform(*BEHIND_SECONDS))
+    await rig.primary.kill()
+    # What has come as far as its socket must not arrive after all: it hears of its end first.
+    for pid in receivers or ():
+        send(pid, signal.SIGTERM)
+        send(pid, signal.SIGCONT)
+    await _promote_standby(rig)
+    await asyncio.sleep(STALE_SECONDS)
+    scene.note(WINDOW_OVER)
+    yield
+    await ensure_standby(rig)
+
+
+async def _promote_standby(rig: Rig) -> None:
     old, new = rig.primary, rig.standby
-    await old.kill()
-    await new.sql("select pg_promote(true, 60)")
+    await new.promote()
     rig.primary, rig.standby = new, old
     rig.wire.upstream = ("127.0.0.1", new.port)
     await rig.wire.reset()
     await new.sql("select ledger.start_epoch('failover')")
-    yield
-    await ensure_standby(rig)
 
 
 @asynccontextmanager
@@ -101,8 +131,7 @@ async def crash_after_rollbacks(scene: Scene) -> AsyncIterator[None]:
     """Transaction ids that were rolled back are issued again after a crash."""
     primary = scene.rig.primary
     connection = await asyncpg.connect(primary.dsn())
-    for _ in range(200):
-        await connection.execute("begin; select pg_current_xact_id(); rollback")
+    await connection.execute("begin; select pg_current_xact_id(); rollback;" * 200)
     connection.terminate()
     await primary.kill()
     yield

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from loadgen.faults.fault import Scene
+from loadgen.rig.programs import send, start
 
 LOCK = "select 1 from ledger.accounts where code = $1 for no key update"
 MOST_STRANGERS = 200
@@ -115,10 +118,11 @@ async def forged_notices(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def dump_and_partitions(scene: Scene) -> AsyncIterator[None]:
-    """Partitions are maintained while a dump holds its locks on all tables."""
-    dsn = scene.rig.primary.dsn()
+    """Partitions are maintained while pg_dump runs, and while its locks on all tables are held."""
+    rig = scene.rig
+    dsn = rig.primary.dsn()
     async with session(dsn) as dump:
-        # What pg_dump holds for as long as it runs.
+        # What pg_dump holds for as long as it runs: a small ledger is dumped in no time.
         await dump.execute("begin isolation level repeatable read")
         tables = await dump.fetch(
             "select oid::regclass::text from pg_class"
@@ -126,10 +130,29 @@ async def dump_and_partitions(scene: Scene) -> AsyncIterator[None]:
         )
         for table in tables:
             await dump.execute(f"lock table {table[0]} in access share mode")
-        task = asyncio.create_task(_maintain(dsn))
+        tasks = [
+            asyncio.create_task(_maintain(dsn)),
+            asyncio.create_task(_dump(rig.bin_dir / "pg_dump", dsn, rig.home / "dump.log")),
+        ]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _dump(program: Path, dsn: str, log: Path) -> None:
+    while True:
+        dumping = await start(
+            [program, f"--dbname={dsn}", "--format=custom", "--compress=0", "--file=/dev/null"],
+            log,
+            env={"LD_LIBRARY_PATH": str(program.parents[1] / "lib")},
+        )
+        try:
+            await dumping.wait()
+        finally:
+            if dumping.returncode is None:
+                send(dumping.pid, signal.SIGTERM)
+                await dumping.wait()
 
 
 async def _maintain(dsn: str) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import msgspec
 
 FORMAT = 1
+WINDOW_OVER = "epoch"
+"""The event that ends a window of loss: another history has begun, and its epoch is told."""
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin", tag_field="is"):
@@ -79,7 +81,7 @@ class Served(msgspec.Struct, frozen=True, tag="read", tag_field="is", omit_defau
 
 
 class Mark(msgspec.Struct, frozen=True, tag="mark", tag_field="is", omit_defaults=True):
-    """Something was done to the system: event is start, heal, recovered, late or skipped."""
+    """Something was done to the system: event is start, heal, or the end of a window of loss."""
 
     at: int
     fault: str
@@ -91,7 +93,7 @@ class Mark(msgspec.Struct, frozen=True, tag="mark", tag_field="is", omit_default
     """Seconds after heal within which the system must serve again."""
     note: str = ""
     loses: bool = False
-    """Acknowledged payments may be lost by this fault: it must change the epoch instead."""
+    """From this start on, what is acknowledged may be lost; until `WINDOW_OVER`."""
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="is"):

@@ -37,7 +37,7 @@ def add_prove(commands: Any) -> None:
     add("--model", choices=("open", "closed"), default=defaults.model)
     add("--rate", type=float, default=defaults.rate, help="open: operations a second (100)")
     add("--clients", type=int, default=defaults.clients, help="closed: how many (32)")
-    add("--accounts", type=int, default=defaults.accounts, help="ordinary accounts (200)")
+    add("--accounts", type=int, default=defaults.accounts, help="ordinary accounts (1000)")
     add("--directory", type=Path, default=defaults.directory, help="for history and report")
 
 

@@ -43,6 +43,8 @@ class Driver:
                 await asyncio.gather(
                     self._settler.batch(payments), self._settler.batch(payments[::-1])
                 )
+            case Kind.STREAM:
+                await self._stream(payments, operation.at_once)
             case Kind.RACE | Kind.RING | Kind.HUNT:
                 await asyncio.gather(*map(self._pay, payments))
             case Kind.STORM:
@@ -59,6 +61,15 @@ class Driver:
         record = await self._settler.payment(payment)
         self.undecided += record is None
         return record
+
+    async def _stream(self, payments: tuple[Payment, ...], at_once: bool) -> None:
+        """Another importer has the second half of the list, and begins at its end."""
+        half = payments[: len(payments) // 2 - 1 : -1]
+        if at_once:
+            await asyncio.gather(self._settler.lines(payments), self._settler.lines(half))
+        else:
+            await self._settler.lines(payments)
+            await self._settler.lines(half)
 
     async def _impatiently(self, payment: Payment, patience: float) -> None:
         """Every other client cancels its call, every other one waits for a silent socket."""

@@ -82,8 +82,24 @@ class Injector:
         injection.in_flight = await self._wait_for_load()
         injection.began = self._timeline.now()
         self.under_way = fault.name
-        scene = Scene(self._rig, random.Random(step.seed), self._burst, self._accounts)
-        self._history.mark(fault.name, "start", number=step.number, in_flight=injection.in_flight)
+
+        def note(event: str) -> None:
+            self._history.mark(fault.name, event, number=step.number)
+
+        scene = Scene(
+            self._rig,
+            random.Random(step.seed),
+            self._burst,
+            self._accounts,
+            note,
+        )
+        self._history.mark(
+            fault.name,
+            "start",
+            number=step.number,
+            in_flight=injection.in_flight,
+            loses=fault.loses,
+        )
         try:
             async with fault.inject(scene):
                 await asyncio.sleep(step.lasts)
@@ -99,6 +115,9 @@ class Injector:
         # From here on, what the fault's own mending took is no part of the recovery.
         injection.healed = self._timeline.now()
         await self._recovered(injection, fault)
+        if ended := [service.name for service in self._rig.services if not service.runs]:
+            injection.verdict = BROKEN
+            injection.note += f" {', '.join(ended)} ended by itself"
         injection.p99_ms = self._timeline.percentile(0.99, injection.began, injection.ended)
 
     async def _wait_for_load(self) -> int:

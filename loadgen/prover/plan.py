@@ -9,7 +9,7 @@ import msgspec
 
 from loadgen.faults.fault import Fault
 
-LEAST_PAUSE, MOST_PAUSE = 0.5, 2.0
+LEAST_PAUSE, MOST_PAUSE = 0.2, 0.8
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -25,11 +25,21 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def plan(seed: int, faults: Sequence[Fault]) -> Iterator[Step]:
-    """Give injections without end: every fault once in a new order, then all of them again."""
+    """Give injections without end, round by round, each round in a new order.
+
+    What is slow comes in every other round: it takes as long as two or three of the others, and
+    the load would be away for most of the time.
+    """
     rng = random.Random(f"faults {seed}")
+    quick = [fault for fault in faults if not fault.slow]
+    slow = [fault for fault in faults if fault.slow]
+    left: list[Fault] = []
     number = 0
     while True:
-        for fault in rng.sample(faults, len(faults)):
+        left = left or rng.sample(slow, len(slow))
+        half = (len(slow) + 1) // 2
+        some, left = left[:half], left[half:]
+        for fault in rng.sample([*quick, *some], len(quick) + len(some)):
             number += 1
             yield Step(
                 number,

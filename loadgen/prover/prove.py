@@ -45,8 +45,8 @@ class ProveOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 100.0
     """Operations a second; a race, a storm or an import is many requests."""
     clients: int = 32
-    most_in_flight: int = 64
-    accounts: int = 200
+    most_in_flight: int = 96
+    accounts: int = 1000
     faults: tuple[str, ...] = ()
     """Names; none: all of them."""
     directory: Path = Path("prove-results")

@@ -172,6 +172,17 @@ class Postgres:
         )
         await self.ready()
 
+    async def promote(self) -> None:
+        """Make a standby the primary, and wait for it.
+
+        Not by SQL: pg_promote waits, and what it must wait for may be the end of its own snapshot.
+        """
+        await run(
+            [self._bin / "pg_ctl", "promote", f"--pgdata={self.data}", "--timeout=60"],
+            env=self._env(),
+            user=self._user,
+        )
+
     async def ready(self) -> None:
         """Return when it takes connections."""
         loop = asyncio.get_running_loop()

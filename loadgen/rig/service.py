@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from loadgen.rig.programs import RigFailed, children_of, free_port, run, send, start
 
 START_SECONDS = 60.0
+WORKER = b"from service.commands.worker import main; exit(main())"
+"""What a worker runs, with its number after it."""
 
 
 class Service:
@@ -40,6 +43,24 @@ class Service:
         if self._process is None or not self.runs:
             return []
         return [self._process.pid, *children_of(self._process.pid)]
+
+    def worker(self, number: int) -> int | None:
+        """Give the process of a worker, if it is there."""
+        for pid in self.pids()[1:]:
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if WORKER in words and words[words.index(WORKER) + 1] == str(number).encode():
+                    return pid
+        return None
+
+    def led(self) -> tuple[int, int]:
+        """Give the last term in which one of its workers became the relay, and which; or 0."""
+        last = (0, 0)
+        for line in self.log.read_text(errors="replace").splitlines():
+            if '"leads"' in line:
+                told = msgspec.json.decode(line)
+                last = max(last, (told["term"], told["worker"]))
+        return last
 
     async def start(self, more: Mapping[str, str] | None = None) -> None:
         """Start it and wait until it lives; ready it may be later, when its database is."""

@@ -54,8 +54,8 @@ class Supervisor:
     def run(self, on_ready: Callable[[], None], tend: Callable[[], bool] | None = None) -> bool:
         """Serves until a signal: True. `tend` is called twice a second; False from it ends it, too.
 
-        `on_ready` is called once, when all of them answer. Raises DatabaseError if one that is
-        started the first time says that it cannot.
+        `on_ready` is called once, when all of them answer. Raises DatabaseError if one says that it
+        cannot while none has served yet: what one of them could do, another can do a little later.
         """
         with _waking() as wakeup:
             try:
@@ -76,7 +76,7 @@ class Supervisor:
                 return True
             for each in self._workers:
                 if each.process is not None and each.process.poll() is not None:
-                    self._bury(each, begun=told)
+                    self._bury(each, begun=any(worker.ready for worker in self._workers))
                 if each.process is None and time.monotonic() >= each.starts_at:
                     self._start(each)
             if not told and all(each.ready for each in self._workers):
@@ -116,7 +116,7 @@ class Supervisor:
         each.begin(ours)
 
     def _bury(self, each: _Worker, *, begun: bool) -> None:
-        """Takes note of an end that nobody asked for. `begun`: it has been serving before."""
+        """Takes note of an end that nobody asked for. `begun`: one of them has been serving."""
         assert each.process is not None  # noqa: S101 - for mypy
         while each.hear():
             pass
@@ -159,7 +159,7 @@ class _Worker:
     def __init__(self, number: int) -> None:
         self.number = number
         self.process: subprocess.Popen[bytes] | None = None
-        self.ready = False
+        self.ready = False  # it, or one before it, has served
         self.said = ""  # why it cannot serve
         self.starts_at = 0.0  # again, on the monotonic clock
         self._channel: socket.socket | None = None

@@ -20,6 +20,7 @@ import pytest
 from loadgen.faults.fault import Scene
 from loadgen.faults.matrix import BY_NAME
 from loadgen.faults.sessions import session
+from loadgen.journal.records import WINDOW_OVER
 from loadgen.rig.postgres import Postgres
 from loadgen.rig.programs import RigFailed, postgres_programs, valkey_program
 from loadgen.rig.rig import Rig
@@ -142,6 +143,26 @@ async def one_service_is_silent(scene: Scene) -> None:
     assert sorted([await answers(url) for url in scene.rig.urls]) == [False, True]
 
 
+async def another_is_the_relay(scene: Scene) -> None:
+    """The terms go up: whoever had it was thought dead."""
+    before = max(service.led() for service in scene.rig.services)
+
+    async def led_since() -> bool:
+        return max(service.led() for service in scene.rig.services) > before
+
+    await until(led_since)
+
+
+async def a_dump_is_running(scene: Scene) -> None:
+    async def dumps() -> Any:
+        return await scene.rig.primary.sql(
+            "select count(*) > 0 from pg_stat_activity where application_name = 'pg_dump'"
+        )
+
+    await tables_are_locked(scene)
+    await until(dumps)
+
+
 async def postgres_is_out_of_reach(scene: Scene) -> None:
     with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)):
         await asyncpg.connect(scene.rig.primary.dsn(port=scene.rig.wire.port), timeout=0.5)
@@ -192,8 +213,10 @@ PROBES: dict[str, Probe] = {
     "row_held": row_is_locked,
     "idle_transaction": a_snapshot_is_old,
     "forged_notices": advisory_locks_are_taken,
-    "dump_and_partitions": tables_are_locked,
+    "dump_and_partitions": a_dump_is_running,
     "deadlock_bait": logged("deadlock detected"),
+    "relay_killed": another_is_the_relay,
+    "relay_stopped": another_is_the_relay,
     "service_killed": one_service_is_gone,
     "service_restarted": one_service_is_gone,
     "service_stopped": one_service_is_silent,
@@ -206,6 +229,35 @@ PROBES: dict[str, Probe] = {
     "redis_flushed": valkey_is_empty,
     "failover": another_is_primary,
 }
+
+
+async def acknowledged_commits_are_lost(rig: Rig) -> None:
+    """The failover that loses, with somebody who commits all the time and counts."""
+    old = rig.primary
+    count = "select count(*) from bites"
+    before, acknowledged = await old.sql(count), 0
+    writer = await asyncpg.connect(old.dsn())
+
+    async def commit() -> None:
+        nonlocal acknowledged
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            while True:
+                await writer.execute(WRITE)
+                acknowledged += 1
+
+    async def burst(_: str) -> None:
+        """There is no load but ours."""
+
+    noted: list[str] = []
+    committing = asyncio.create_task(commit())
+    scene = Scene(rig, random.Random(1), burst, (), noted.append)
+    async with BY_NAME["failover_that_loses"].inject(scene):
+        await committing
+        writer.terminate()
+        assert rig.primary is not old
+        assert before < await rig.primary.sql(count) < before + acknowledged
+        assert noted == [WINDOW_OVER]
+    await whole(rig)
 
 
 async def prepare(rig: Rig) -> None:
@@ -231,9 +283,12 @@ async def whole(rig: Rig) -> None:
             "select count(*) = 0 from pg_locks where locktype = 'advisory'"
         )
 
+    async def both_serve() -> bool:
+        return all([await answers(url) for url in rig.urls])
+
     await until(streams, 60)
     await write(rig.primary)
-    assert [await answers(url) for url in rig.urls] == [True, True]
+    await until(both_serve)
     await until(nobody_holds_locks)
     if rig.valkey is not None:
         await rig.valkey.ask("PING")
@@ -269,4 +324,5 @@ async def test_every_fault_bites_and_is_healed() -> None:
             except BaseException as error:
                 error.add_note(f"while {name} was at work, or after it")
                 raise
+        await acknowledged_commits_are_lost(rig)
     assert not shutil.which("strace") or not any("slow_disk" in one for one in skipped)

@@ -20,7 +20,7 @@ from support.made_history import MadeHistory, make_history, request, write
 
 from loadgen.__main__ import main
 from loadgen.check.verdict import Verdict, check
-from loadgen.journal.records import Answered, End, Entry, Invoke, Mark, Served
+from loadgen.journal.records import WINDOW_OVER, Answered, Begin, End, Entry, Invoke, Mark, Served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -456,6 +456,165 @@ async def test_a_history_without_its_end_holds_nothing_undecided_against_anyone(
     verdict = await verdict_on(made.lines[:-1], books, tmp_path)
     assert verdict.sound
     assert not verdict.checked.ended
+
+
+# -- windows of loss ------------------------------------------------------------------------------
+
+LOST = "00000000-0000-7000-8000-000000000000"
+
+
+def opens(lines: Lines, at: int) -> None:
+    lines.insert(at, Mark(0, "failover_that_loses", "start", 9, 1, loses=True))
+
+
+def closes(lines: Lines, at: int) -> None:
+    last = lines[at - 1]
+    assert not isinstance(last, Begin)
+    over = Mark(last.at, "failover_that_loses", WINDOW_OVER, 9)
+    lines[at:at] = [over, Mark(last.at, "failover_that_loses", "heal", 9)]
+
+
+def a_lost_payment(lines: Lines) -> Lines:
+    """What was acknowledged under a key and an id that the ledger does not have."""
+    invoke, answered = invokes(lines, "p4")[0], answers(lines, "p4")[0]
+    return [
+        change(invoke, n=900, request=900, key="gone"),
+        with_body(change(answered, n=900), payment_id=LOST),
+    ]
+
+
+def a_lost_read(lines: Lines) -> Served:
+    return change(show(reads(lines)[-1], 9, 9), session=0, token="", at=lines[-2].at + 1)
+
+
+async def test_what_is_acknowledged_and_shown_in_a_window_of_loss_may_be_gone(
+    superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    seen = a_lost_read(made.lines)
+    made.lines[-1:-1] = [*a_lost_payment(made.lines), seen]
+    opens(made.lines, -4)
+    closes(made.lines, -1)
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert verdict.breaches == {}
+    assert (verdict.checked.lost, verdict.checked.lost_reads) == (1, 1)
+
+
+@pytest.mark.parametrize("where", ["asked before", "answered after"])
+async def test_what_was_on_its_way_when_a_window_began_or_ended_belongs_to_it(
+    where: str, superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    made.lines[-1:-1] = a_lost_payment(made.lines)
+    if where == "asked before":
+        opens(made.lines, -2)
+        closes(made.lines, -1)
+    else:
+        opens(made.lines, -3)
+        closes(made.lines, -2)
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert verdict.breaches == {}
+    assert verdict.checked.lost == 1
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+async def test_outside_its_window_nothing_may_be_lost(
+    where: str, superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    gone = a_lost_payment(made.lines)
+    if where == "before":
+        made.lines[-1:-1] = gone
+        opens(made.lines, -1)
+        closes(made.lines, -1)
+    else:
+        opens(made.lines, -1)
+        closes(made.lines, -1)
+        made.lines[-1:-1] = gone
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert set(verdict.breaches) == {"O1 lost"}
+    assert verdict.checked.lost == 0
+
+
+async def test_what_was_lost_is_not_shown_once_its_window_is_over(
+    superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    opens(made.lines, -1)
+    closes(made.lines, -1)
+    lost = change(a_lost_read(made.lines), at=made.lines[-1].at, etag='"9-f"')
+    made.lines[-1:-1] = [lost]
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert set(verdict.breaches) == {"O5 read_of_nothing"}
+
+
+async def test_a_read_that_names_the_epoch_given_up_is_caught(
+    superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    opens(made.lines, -1)
+    closes(made.lines, -1)
+    at = made.lines[-1].at
+    true = show(reads(made.lines)[-1], 2, 70)
+    for etag in ('"2-f"', '"2-e"'):  # the new one, and the old one
+        made.lines[-1:-1] = [change(true, session=0, token="", at=at, etag=etag)]
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert set(verdict.breaches) - {"O5 stale"} == {"O5 epoch_kept"}
+
+
+async def test_a_key_that_was_lost_is_posted_anew_and_then_holds(
+    superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    invoke, answered = invokes(made.lines, "p4")[0], answers(made.lines, "p4")[0]
+    at = made.lines.index(invoke)
+    lost = with_body(change(answered, n=900), payment_id=LOST)
+    made.lines[at:at] = [change(invoke, n=900, request=900), lost]
+    opens(made.lines, at)
+    closes(made.lines, at + 3)
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert verdict.breaches == {}
+    assert verdict.checked.lost == 1
+    # Once more after the window, with the id that was lost.
+    made.lines[-1:-1] = [change(invoke, n=901, request=901), change(lost, n=901, replayed=True)]
+    verdict = await verdict_on(made.lines, books, tmp_path)
+    assert set(verdict.breaches) == {"O1 other_payment", "O4 answers_differ"}
+
+
+async def test_two_answers_to_one_key_in_one_window_do_not_differ(
+    superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    invoke, answered = a_lost_payment(made.lines)
+    assert isinstance(invoke, Invoke)
+    assert isinstance(answered, Answered)
+    other = with_body(answered, payment_id=LOST.replace("7", "8"))
+    made.lines[-1:-1] = [
+        invoke,
+        answered,
+        change(invoke, n=901, request=901),
+        change(other, n=901, replayed=True),
+    ]
+    opens(made.lines, -5)
+    closes(made.lines, -1)
+    assert set((await verdict_on(made.lines, books, tmp_path)).breaches) == {"O4 answers_differ"}
+
+
+@pytest.mark.parametrize("since", ["refused again", "posted", "never asked again"])
+async def test_a_refusal_of_a_window_binds_nobody(
+    since: str, superuser: Connection, books: Database, tmp_path: Path
+) -> None:
+    made = await make_history(superuser)
+    lines = made.lines
+    key = {"refused again": "r1", "posted": "p4", "never asked again": "r2"}[since]
+    refusal = with_body(answers(lines, "r1")[0], available="0.01")
+    lines[1:1] = [
+        change(invokes(lines, "p4" if since == "posted" else "r1")[0], n=900, request=900, key=key),
+        change(refusal, n=900, replayed=False),
+    ]
+    opens(lines, 1)
+    closes(lines, 4)
+    assert (await verdict_on(lines, books, tmp_path)).breaches == {}
 
 
 async def test_payments_of_others_in_the_same_ledger_are_no_breach(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,7 +16,7 @@ from loadgen.settle import Abandoned, Settler
 from loadgen.target import Target
 
 PAYMENT = Payment("k1", b'{"from":"a"}', ("posted",))
-Answer = Callable[[web.Request], web.StreamResponse | None]
+Answer = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse] | None]
 
 
 class Scripted:
@@ -35,6 +36,8 @@ class Scripted:
             request.transport.abort()
             return web.Response()
         response = answer(request)
+        if isinstance(response, Awaitable):
+            response = await response
         if response is None:
             await self.over.wait()
             return web.Response()
@@ -194,6 +197,62 @@ async def test_a_batch_answer_with_too_few_results_is_unknown_for_all() -> None:
     async with settling(script) as (settler, history):
         await settler.batch([PAYMENT])
     assert [r.code for r in history] == ["batch_malformed", "posted"]
+
+
+LINES = [Payment(f"k{n}", b'{"from":"a"}', ("posted",)) for n in range(1, 4)]
+
+
+def a_line(line: int, status: int, body: str = "{}", replayed: str = "false") -> str:
+    return f'{{"line":{line},"status":{status},"replayed":{replayed},"body":{body}}}\n'
+
+
+async def test_lines_cut_off_in_the_middle_are_answered_so_far_and_the_rest_is_sent_again() -> None:
+    async def cut_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(a_line(1, 201, '{"a": 1}').encode() + b'{"line":2,"sta')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    script = Scripted(
+        says(503, '{"code":"overloaded"}'),
+        cut_off,
+        says(200, a_line(1, 503, '{"code":"account_busy"}') + a_line(2, 201, replayed="true")),
+        says(200, a_line(1, 422, '{"code":"insufficient_funds"}')),
+    )
+    async with settling(script) as (settler, history):
+        await settler.lines(LINES)
+    assert [body.count(b"\n") + 1 for _, body in script.seen] == [3, 3, 2, 1]
+    assert script.seen[2][1] == (
+        b'{"idempotency_key":"k2","from":"a"}\n{"idempotency_key":"k3","from":"a"}'
+    )
+    told = [(r.payment.key, r.code, r.replayed) for r in history]
+    assert told[:3] == [(f"k{n}", "overloaded", False) for n in range(1, 4)]
+    assert told[3] == ("k1", "posted", False)
+    assert [key for key, *_ in told[4:6]] == ["k2", "k3"]
+    assert not any(r.answer for r in list(history)[4:6])
+    assert told[6:] == [
+        ("k2", "account_busy", False),
+        ("k3", "posted", True),
+        ("k2", "insufficient_funds", False),
+    ]
+    assert next(r.answer.body for r in history if r.code == "posted" and r.answer) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("wrong", ["not json\n", a_line(4, 201), a_line(1, 201) * 2, ""])
+async def test_an_answer_in_lines_that_does_not_fit_leaves_the_rest_unknown(wrong: str) -> None:
+    def all_posted(_: web.Request) -> web.Response:
+        count = script.seen[-1][1].count(b"\n") + 1
+        return web.Response(text="".join(a_line(n, 201) for n in range(1, count + 1)))
+
+    script = Scripted(says(200, wrong), all_posted)
+    async with settling(script) as (settler, history):
+        await settler.lines(LINES)
+    posted = Counter(r.payment.key for r in history if r.outcome is Outcome.POSTED)
+    assert posted == {"k1": 1, "k2": 1, "k3": 1}
+    assert {r.code for r in history} <= {"posted", "line_malformed", "line_missing"}
+    assert len(history) > 3
 
 
 async def test_a_read_is_repeated_through_trouble_and_given_up_when_time_is_up() -> None:

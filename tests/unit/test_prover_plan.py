@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
 
 from support.made_proof import make_proof
@@ -27,11 +28,20 @@ def test_the_same_seed_gives_the_same_schedule_of_faults() -> None:
     assert steps(1) != steps(2)
 
 
-def test_every_fault_comes_once_before_any_comes_again() -> None:
-    names = [step.fault for step in itertools.islice(plan(3, FAULTS), 2 * len(FAULTS))]
-    one, other = names[: len(FAULTS)], names[len(FAULTS) :]
-    assert set(one) == set(other) == set(BY_NAME)
+def test_in_two_rounds_what_is_slow_comes_once_and_all_else_twice() -> None:
+    quick = sum(not fault.slow for fault in FAULTS)
+    two_rounds = 2 * quick + (len(FAULTS) - quick)
+    names = [step.fault for step in itertools.islice(plan(3, FAULTS), 2 * two_rounds)]
+    one, other = names[:two_rounds], names[two_rounds:]
+    expected = {fault.name: 1 if fault.slow else 2 for fault in FAULTS}
+    assert Counter(one) == Counter(other) == expected
     assert one != other  # what comes after what differs from round to round
+
+
+def test_faults_that_are_all_slow_or_few_come_all_the_same() -> None:
+    for names in (["failover"], ["failover", "postgres_killed", "disk_full"], ["redis_flushed"]):
+        chosen = [BY_NAME[name] for name in names]
+        assert {step.fault for step in itertools.islice(plan(3, chosen), 4)} == set(names)
 
 
 def test_a_fault_lasts_as_long_as_it_says() -> None:

@@ -11,7 +11,7 @@ import pytest
 from loadgen.accounts import Accounts
 from loadgen.headers import newer, token_of
 from loadgen.history import Payment
-from loadgen.scenarios import DEFAULT_WEIGHTS, SCENARIOS, Scenarios
+from loadgen.scenarios import BRANCH, DEFAULT_WEIGHTS, SCENARIOS, Scenarios
 from loadgen.schedule import Kind, Operation
 
 ACCOUNTS = Accounts.of_run("r1", 100)
@@ -39,8 +39,10 @@ def test_at_least_three_sends_in_ten_repeat_an_earlier_key() -> None:
     seen: set[str] = set()
     sent = repeated = 0
     for operation in operations(5000):
-        copies = operation.payments * (2 if operation.kind is Kind.IMPORT else 1)
-        for payment in copies:
+        sends = operation.payments * (2 if operation.kind is Kind.IMPORT else 1)
+        if operation.kind is Kind.STREAM:
+            sends += operation.payments[len(operation.payments) // 2 :]
+        for payment in sends:
             sent += 1
             repeated += payment.key in seen
             seen.add(payment.key)
@@ -51,7 +53,7 @@ def test_the_popular_are_in_most_payments_and_everyone_is_in_some() -> None:
     counts = Counter(
         code for operation in operations(5000, zipf=1) for code in moves(operation.payments[0])[0]
     )
-    by_rank = [counts[code] for code in ACCOUNTS.ordinary]
+    by_rank = [counts[code] for code in ACCOUNTS.ordinary[: len(ACCOUNTS.ordinary) // 2]]
     assert by_rank[0] > 3 * by_rank[9] > 0
     assert all(by_rank)
 
@@ -95,6 +97,23 @@ def test_a_conflict_has_the_key_of_an_earlier_payment_and_other_content() -> Non
         earlier, conflicting = operation.payments
         assert earlier.key == conflicting.key
         assert earlier.body != conflicting.body
+
+
+def test_a_stream_is_a_long_list_of_few_accounts_that_nobody_else_pays_from() -> None:
+    found = operations(50, streams=1)
+    of_lists = {code for op in found for payment in op.payments for code in moves(payment)[0]}
+    of_people = {
+        code
+        for op in operations(2000, uniform=1, zipf=1, hunters=1, sessions=1, importers=1)
+        for payment in op.payments
+        for code in moves(payment)[0]
+    }
+    assert not of_lists & of_people
+    assert {op.at_once for op in found} == {False, True}
+    for operation in found:
+        keys = {payment.key for payment in operation.payments}
+        assert 300 <= len(operation.payments) == len(keys) <= 900
+        assert len({code for payment in operation.payments for code in moves(payment)[0]}) <= BRANCH
 
 
 def test_a_session_pays_from_the_account_that_it_reads() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import itemgetter
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from service.cache import notices
 from service.database.connections import DatabaseError
 from service.database.listening import Clock, Listening, listening
+from service.jitter import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -92,7 +92,7 @@ class Listener:
                 self._current = None
                 self.counters.connected = 0
                 self._trust.lost()
-            await asyncio.sleep(pause * random.uniform(0.5, 1))
+            await asyncio.sleep(jittered(pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _begin(self, connection: Listening, clock: Clock) -> None:

@@ -109,8 +109,11 @@ async def _import(
         async with Poster(gateway, NoEcho(), deadline_seconds=seconds) as poster:
             try:
                 await post_lines(poster, owner, chunks, answer)
-            except* CommandError as group:
-                raise group.exceptions[0] from None
+            except BaseExceptionGroup as group:
+                told, others = group.split(CommandError)
+                if told is None or others is not None:
+                    raise
+                raise told.exceptions[0] from None
     finally:
         pool.terminate()
 

@@ -73,9 +73,22 @@ class PrimaryBalances:
         deadline = asyncio.get_running_loop().time() + self._deadline_seconds
         self._waiting += 1
         try:
-            return await self._reads.answer(ledger_id, (code, deadline))
+            balance = await self._reads.answer(ledger_id, (code, deadline))
         finally:
             self._waiting -= 1
+        return balance or await self._read_alone(code, ledger_id, deadline)
+
+    async def _read_alone(
+        self, code: str, ledger_id: int, deadline: float
+    ) -> VersionedBalance | None:
+        """What was not among the others: SQL says why."""
+        try:
+            carried = await self._carrier.carry(_BALANCE, (code, ledger_id), deadline)
+        except Problem as problem:
+            if problem.code != "unknown_account":
+                raise
+            return None
+        return _versioned(carried.rows[0], carried.epoch)
 
     async def _read_many(
         self, ledger_id: int, questions: Sequence[tuple[str, float]]

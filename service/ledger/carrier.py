@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
@@ -21,6 +20,7 @@ import msgspec
 
 from service.database.connections import epoch_of, is_infrastructure
 from service.errors import Problem, describe
+from service.jitter import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ class Carrier:
             doubtful = doubtful or (self._writes and failure.doubtful)
 
             pause = min(2 * pause, LONGEST_PAUSE)
-            resumes_at = loop.time() + pause * random.uniform(0.5, 1)
+            resumes_at = loop.time() + jittered(pause)
             # Another wait for the same lock must end before the deadline, too.
             needs = loop.time() - began_at if failure.sqlstate == LOCK_TIMEOUT else 0.0
             if not failure.retry or resumes_at >= min(last_begin, deadline - needs):

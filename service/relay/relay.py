@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from service.database.connections import DatabaseError
 from service.database.relaying import relay_session
 from service.errors import Problem, describe
+from service.jitter import jittered
 from service.relay.chores import Chores
 from service.relay.counters import RelayCounters
 from service.relay.leader import Leader, draw_generation
@@ -65,7 +65,7 @@ class Relay:
             except Exception as exc:  # noqa: BLE001 -- the relay must not end before the process
                 self._failed(f"defect: {type(exc).__name__}")
                 logger.error("the relay failed", extra={"exception": describe(exc)})
-            await asyncio.sleep(_FAILURE_SECONDS * random.uniform(0.5, 1))
+            await asyncio.sleep(jittered(_FAILURE_SECONDS))
 
     async def _lead_or_wait(self, session: RelaySession) -> None:
         # Without an L2 of ours there may be one of others, which would miss everything.
@@ -74,7 +74,7 @@ class Relay:
         self.leader_term = lease.term
         if not lease.taken:
             self.problem = None
-            await asyncio.sleep(CANDIDATE_SECONDS * random.uniform(0.8, 1.2))
+            await asyncio.sleep(jittered(CANDIDATE_SECONDS))
             return
 
         leader = Leader(

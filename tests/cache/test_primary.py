@@ -34,7 +34,7 @@ async def primary(ledger: Ledger) -> AsyncIterator[PrimaryBalances]:
 async def test_are_one_call_and_each_gets_his_account(
     primary: PrimaryBalances, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[list[str]] = []
+    calls: list[str | list[str]] = []
     carry = Carrier.carry
 
     async def carried(carrier: Carrier, statement: str, arguments: Any, deadline: float) -> Any:
@@ -51,7 +51,7 @@ async def test_are_one_call_and_each_gets_his_account(
         None,
         ("b", 1, "5"),
     ]
-    assert calls == [codes]
+    assert calls == [codes, "nobody"], "and why there is none is asked by itself"
 
 
 async def test_of_an_unknown_ledger_are_refused_and_harm_no_other(

@@ -179,11 +179,11 @@ class RelayProcess:
         )
         return cls(process)
 
-    async def until_says(self, word: str) -> None:
-        """Until its log has a line with this in it."""
+    async def until_says(self, *words: str) -> None:
+        """Until its log has a line with one of these in it."""
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(word in line for line in self._lines):
+            while not any(word in line for line in self._lines for word in words):
                 line = await self._process.stdout.readline()
                 assert line, f"it ended: {self._lines}"
                 self._lines.append(line.decode())

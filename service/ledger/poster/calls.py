@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from service.errors import Problem, describe
+from service.jitter import jittered
 from service.ledger.carrier import FIRST_PAUSE, LOCK_TIMEOUT, LONGEST_PAUSE, Failure, reserve
 from service.ledger.poster.parcels import State, refusal, refusal_of
 
@@ -103,7 +103,7 @@ class Calls:
                 work += _after(failure, part, held)
                 if failure.retry and failure.sqlstate != LOCK_TIMEOUT and work:
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    await self._rest(pause * random.uniform(0.5, 1), work)
+                    await self._rest(jittered(pause), work)
             except Problem as problem:
                 for item in part.items:
                     item.settle(refusal_of(problem.code, problem.values))

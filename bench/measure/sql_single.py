@@ -19,7 +19,7 @@ def measure(lab: Lab) -> Findings:
         lab.scale.seconds,
     )
     counted = sum(rounds.figures["post_payment"]) * lab.scale.seconds
-    if (posted := _posted(lab) - before) < counted / 2:  # and they were, not refused
+    if (posted := _posted(lab) - before) < counted:  # what was refused was fast, and is not it
         raise BenchFailed(f"of {counted:.0f} payments only {posted} were posted")
     ratio = rounds.ratio("post_payment", "plain_sql")
     return Findings({"post_payment_vs_plain_sql": ratio}, rounds.figures)

@@ -93,7 +93,7 @@ class Lab:
         """The whole product on this server: workers, relay, listeners, L1 and L2."""
         return Service(
             self.home,
-            dsn=self.server.dsn("payledger_service"),
+            dsn=self.app_dsn(),
             migrate_dsn=self.server.dsn("payledger_migrator"),
             workers=workers or self.cores,
         )

@@ -192,6 +192,17 @@ def test_a_migration_holds_no_function(path: Path) -> None:
     assert not re.search(r"create (or replace )?(function|procedure)", read(path), re.IGNORECASE)
 
 
+@pytest.mark.parametrize("folder", ["migrations", "functions"])
+def test_sql_has_100_columns(folder: str) -> None:
+    lines = [
+        f"{named(path)}:{number}"
+        for path in sorted((DB / folder).rglob("*.sql"))
+        for number, line in enumerate(read(path).splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert lines == []
+
+
 # -- the whole tree ------------------------------------------------------------------------------
 
 

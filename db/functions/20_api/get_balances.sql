@@ -1,5 +1,5 @@
--- What get_balance gives, of many accounts at once and as of one moment. Those that do not exist are
--- left out, so nobody's mistake costs the others their answer.
+-- What get_balance gives, of many accounts at once and as of one moment. Those that do not exist
+-- are left out, so nobody's mistake costs the others their answer.
 --
 -- Locks nothing. Raises unknown_ledger, if nothing was found.
 create or replace function ledger.get_balances(p_codes text[], p_ledger_id int default 1)
@@ -35,5 +35,5 @@ end
 $$;
 
 comment on function ledger.get_balances is
-  'get_balance of many accounts, as of one moment and in no order; those that do not exist are left '
-  'out.';
+  'get_balance of many accounts, as of one moment and in no order; those that do not exist are '
+  'left out.';

@@ -35,10 +35,10 @@ declare
   v_posted_at timestamptz;
 begin
   -- Nearly every payment is plain: it has no description, metadata or effective_at, its accounts
-  -- are there and allow it, and its commit will be durable. Those are posted here, in three statements. Whatever is not
-  -- plain takes the general path, from its beginning, with the locks that it already has. Both
-  -- paths check the same, write the same rows and give the same bytes. (Far from 38 digits; greatest
-  -- and least pass over a limit that is null.)
+  -- are there and allow it, far from 38 digits, and its commit will be durable. Those are posted
+  -- here, in three statements. Whatever is not plain takes the general path, from its beginning,
+  -- with the locks that it already has. Both paths check the same, write the same rows and give the
+  -- same bytes. greatest and least pass over a limit that is null.
   if current_setting('synchronous_commit') not in ('off', 'local')
     and p_description is null
     and p_metadata = '{}'

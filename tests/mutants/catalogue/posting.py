@@ -345,8 +345,13 @@ MUTANTS = (
     Mutant(
         name="keys-of-every-ledger-are-purged",
         file="db/functions/20_api/purge_idempotency_keys.sql",
-        old="clock_timestamp() - l.idempotency_retention",
-        new="clock_timestamp() - coalesce(l.idempotency_retention, '1 hour')",
+        old="""\
+    where l.idempotency_retention is not null
+      and k.created_at < clock_timestamp() - l.idempotency_retention
+""",
+        new="""\
+    where k.created_at < clock_timestamp() - coalesce(l.idempotency_retention, '1 hour')
+""",
         breach="where keys are to be kept for ever, an old retry posts again",
         tests=("db/tests/20_api/purge_idempotency_keys.sql",),
     ),

@@ -29,7 +29,8 @@ def measure(lab: Lab) -> Findings:
         grown = Lab(server, home, lab.scale)
         grown.install(DATABASE)
         grown.create_accounts("bench", ACCOUNTS)
-        asyncio.run(_load(grown.app_dsn()))
+        asyncio.run(_load(grown.app_dsn(), present=_entries(grown)))
+        grown.run_sql("vacuum analyze;")
         grown.server.drop_database(EMPTY)
         grown.server.create_database(EMPTY)
         try:
@@ -39,7 +40,7 @@ def measure(lab: Lab) -> Findings:
             rounds = _compare(grown)
         finally:
             grown.server.drop_database(EMPTY)
-        entries = int(grown.run_sql("select sum(version) from ledger.accounts;"))
+        entries = _entries(grown)
     return Findings(
         {"growth_20m_vs_empty": rounds.ratio("grown", "empty")},
         {**rounds.figures, "entries": entries, "kept_in": str(lab.growth_dir or "")},
@@ -60,10 +61,14 @@ def _compare(lab: Lab) -> Rounds:
         )
 
 
-async def _load(dsn: str) -> None:
-    """Through post_payments. An account's version is the number of its entries."""
+def _entries(lab: Lab) -> int:
+    """How many there are: an account's version is the number of its own."""
+    return int(lab.run_sql("select coalesce(sum(version), 0) from ledger.accounts;"))
+
+
+async def _load(dsn: str, present: int) -> None:
+    """Through post_payments, until there are enough."""
     async with asyncpg.create_pool(dsn, min_size=LOADERS, max_size=LOADERS) as pool:
-        present = int(await pool.fetchval("select coalesce(sum(version), 0) from ledger.accounts"))
         batches = iter(range(-(-(ENTRIES - present) // (2 * SIZE))))
         with Progress() as progress:
             task = progress.add_task("entries", total=ENTRIES, completed=present)
@@ -79,4 +84,3 @@ async def _load(dsn: str) -> None:
             async with asyncio.TaskGroup() as group:
                 for _ in range(LOADERS):
                     group.create_task(load())
-        await pool.execute("vacuum analyze")

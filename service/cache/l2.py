@@ -167,22 +167,17 @@ class L2:
         """
         scope = Scope(epoch, generation)
 
-        def commands_for(part: Sequence[tuple[int, Change]]) -> Callable[[str], list[Command]]:
+        def commands_for(lines: bytes) -> Callable[[str], list[Command]]:
             def commands(run_id: str) -> list[Command]:
-                keys: list[bytes] = []
-                values: list[bytes] = []
-                for ledger_id, change in part:
-                    at = wire.balance_key(scope, run_id, AccountKey(ledger_id, change.code))
-                    keys += (at, wire.lease_key(at))
-                    values.append(wire.write_change(at, change))
-                return [("EVALSHA", _WRITE, len(keys), *keys, BALANCE_MILLISECONDS, *values)]
+                where = wire.balance_prefix(scope, run_id)
+                return [("EVALSHA", _WRITE, 0, BALANCE_MILLISECONDS, where, lines)]
 
             return commands
 
         deadline = asyncio.get_running_loop().time() + self.server.timeout_seconds
         for begin in range(0, len(changes), _MOST_A_CALL):
-            part = changes[begin : begin + _MOST_A_CALL]
-            answer = await self.server.call(commands_for(part), deadline)
+            lines = wire.write_changes(changes[begin : begin + _MOST_A_CALL])
+            answer = await self.server.call(commands_for(lines), deadline)
             if answer is None:
                 return False
             self._counters.l2_written += answer[0][0]

@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
 IDLE_POLL_SECONDS = 0.025
+# A poll begins so many times later as the last one took, within limits: where processors are scarce
+# each takes longer, and then there are fewer of them, which tell of more payments together.
+REST = 3
+LONGEST_REST_SECONDS = 0.05
 # With the longest pause and a poll after it, they are less than 250 ms apart.
 HEARTBEAT_SECONDS = 0.2
 
@@ -89,8 +93,9 @@ class Leader:
             self._note(page, began_monotonic)
             if page.has_more:
                 continue
-            interval = POLL_SECONDS if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
-            await self._pause(began, interval)
+            least = max(POLL_SECONDS, min(REST * (loop.time() - began), LONGEST_REST_SECONDS))
+            interval = least if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
+            await self._pause(began + least, began + max(least, interval))
 
     async def _tell(self, page: Changes) -> bool:
         """L2 first: who has heard of a change must not find in L2 what was before it."""
@@ -139,14 +144,13 @@ class Leader:
             self._waiting = 0
             self._counters.told_up_to = began
 
-    async def _pause(self, began: float, interval: float) -> None:
-        """Until the next poll is due, or somebody wakes us; but never without a breath."""
-        loop = asyncio.get_running_loop()
+    async def _pause(self, earliest: float, latest: float) -> None:
+        """Until the latest time for the next poll; until the earliest, if somebody wakes us."""
         try:
-            async with asyncio.timeout_at(began + interval):
+            async with asyncio.timeout_at(latest):
                 await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()
-        if (rest := began + POLL_SECONDS - loop.time()) > 0:
+        if (rest := earliest - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(rest)

@@ -56,15 +56,15 @@ def without_eras(patch: Patch) -> None:
 
 
 def without_epoch(patch: Patch) -> None:
-    key = wire.balance_key
+    prefix = wire.balance_prefix
     patch.setattr(
-        wire, "balance_key", lambda scope, run_id, at: key(scope._replace(epoch=""), run_id, at)
+        wire, "balance_prefix", lambda scope, run_id: prefix(scope._replace(epoch=""), run_id)
     )
 
 
 def without_run_id(patch: Patch) -> None:
-    key = wire.balance_key
-    patch.setattr(wire, "balance_key", lambda scope, _, at: key(scope, "", at))
+    prefix = wire.balance_prefix
+    patch.setattr(wire, "balance_prefix", lambda scope, _: prefix(scope, ""))
 
 
 def without_repeated_key(patch: Patch) -> None:

@@ -18,6 +18,15 @@ declare
   v_running constant xid8[] := array(select pg_snapshot_xip(p_since));
   v_found record;
 begin
+  -- Nearly always nothing was changed.
+  if not exists (
+    select from ledger.account_changes where xid >= pg_snapshot_xmin(p_since)
+  ) then
+    changes := '[]';
+    next_since := p_since;
+    return;
+  end if;
+
   -- Two branches, each an index scan: with an OR it would be a scan of everything.
   select
     max(c.xid) as last_xid,

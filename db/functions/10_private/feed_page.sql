@@ -15,7 +15,7 @@ create or replace function ledger_private.feed_page(
   p_after_payment_id uuid,
   p_limit int,
   p_as_balances boolean default false,
-  out payments jsonb,
+  out payments json,
   out payment_count int,
   out last_xid xid8,
   out last_payment_id uuid,

@@ -9,22 +9,22 @@ create or replace function ledger_private.feed_payments(
   p_low uuid,
   p_high uuid
 )
-returns jsonb
+returns json
 language plpgsql
 stable
 as $$
 begin
   return (
-    select jsonb_agg(
-      jsonb_build_object(
+    select json_agg(
+      json_build_object(
         'ledger_id', p.ledger_id,
         'payment_id', p.payment_id,
         'kind', p.kind,
         'posted_at', ledger_private.utc_text(p.posted_at),
         'xid', p.xid,
         'entries', (
-          select jsonb_agg(
-            jsonb_build_object(
+          select json_agg(
+            json_build_object(
               'account_id', e.account_id,
               'account', a.code,
               'currency', a.currency,

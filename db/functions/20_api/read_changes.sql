@@ -15,7 +15,7 @@ returns table (
   next_cursor jsonb,
   has_more boolean,
   payment_count int,
-  changes jsonb,
+  changes json,
   lsn bigint,
   read_at timestamptz
 )
@@ -33,9 +33,9 @@ declare
   v_window record;
   v_accounts record;
 begin
-  perform ledger_private.check_limit(p_limit);
   read_at := statement_timestamp();
   if p_cursor is null then
+    perform ledger_private.check_limit(p_limit);
     return query
     select
       jsonb_build_object(
@@ -51,7 +51,7 @@ begin
           )
         )
       ),
-      false, 0, '[]'::jsonb, (pg_current_wal_lsn() - '0/0')::bigint, read_at;
+      false, 0, '[]'::json, (pg_current_wal_lsn() - '0/0')::bigint, read_at;
     return;
   end if;
 
@@ -77,7 +77,10 @@ begin
   );
   has_more := v_window.has_more;
   payment_count := v_window.payment_count;
-  changes := v_window.payments || v_accounts.changes;
+  changes := v_window.payments;
+  if v_accounts.changes <> '[]' then
+    changes := v_window.payments::jsonb || v_accounts.changes;
+  end if;
   lsn := pg_current_wal_lsn() - '0/0';
   return next;
 end

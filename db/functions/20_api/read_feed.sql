@@ -14,7 +14,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
-  select w.next_cursor, w.has_more, w.payments
+  select w.next_cursor, w.has_more, w.payments::jsonb
   from ledger_private.feed_window(p_cursor, p_limit, false) w;
 end
 $$;

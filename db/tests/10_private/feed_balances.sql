@@ -21,7 +21,7 @@ as $$
     format('%s/%s v%s %s %s %s', c ->> 0, c ->> 1, c ->> 2, c ->> 3, c ->> 4, c ->> 5), ', '
     order by c ->> 1
   )
-  from jsonb_array_elements(
+  from json_array_elements(
     ledger_private.feed_balances(
       (select array_agg(payment_id) from posted where key = any (p_keys)),
       rpad(p_low, 32, p_low)::uuid, rpad(p_high, 32, p_high)::uuid
@@ -40,7 +40,7 @@ select is(
 );
 select is(pg_temp.told('{k1}', p_high => '0'), null, 'Ids out of the range are not looked for');
 select is(
-  ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid), '[]',
+  ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid)::text, '[]',
   'No payments, no balances'
 );
 

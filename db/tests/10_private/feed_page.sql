@@ -33,7 +33,7 @@ as $$
     coalesce(
       (
         select string_agg(ltrim(right(p ->> 'payment_id', 2), '0'), ' ' order by place)
-        from jsonb_array_elements(payments) with ordinality p (p, place)
+        from json_array_elements(payments) with ordinality p (p, place)
       ),
       'nothing'
     ),
@@ -85,7 +85,7 @@ select is(
 );
 select is(
   (
-    select jsonb_array_length(payments) || ' with ' || jsonb_array_length(payments -> 0 -> 'entries')
+    select json_array_length(payments) || ' with ' || json_array_length(payments -> 0 -> 'entries')
     from ledger_private.feed_page(
       1, '3:3:', '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff',
       null, format('%s:%s:', x, x)::pg_snapshot, null, null, 1000
@@ -116,7 +116,7 @@ select is(
       1, '3:3:', '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff',
       null, format('%s:%s:', x, x)::pg_snapshot, null, null, 1000, true
     ) p
-    cross join jsonb_array_elements(p.payments) c
+    cross join json_array_elements(p.payments) c
   ),
   'alice 1 500, eva 1 300, world 1 -500, world-eur 1 -300', 'or what they made of the accounts'
 )

@@ -18,7 +18,7 @@ as $$
     array_agg(p.ledger_id order by k.key desc), array_agg(payment_id order by k.key desc),
     array_agg(kind order by k.key desc), array_agg(posted_at order by k.key desc),
     array_agg(xid order by k.key desc), p_low, p_high
-  )
+  )::jsonb
   from ledger.payments p
   join ledger.idempotency_keys k using (payment_id)
   where k.key in ('k', 'fund-eva')

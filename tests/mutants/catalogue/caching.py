@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         name="leases-outlive-a-change",
         file=_WIRE,
-        old="  redis.call('DEL', KEYS[2 * i - 2])\n",
+        old="  redis.call('DEL', at .. '~')\n",
         new="",
         breach="a read from before a change, which was evicted, is kept",
         tests=(f"{_RACE}[an_entry_of_l2_is_evicted_in_mid_fill]",),
@@ -62,8 +62,8 @@ MUTANTS = (
     Mutant(
         name="l2-keeps-values-for-ever",
         file=_WIRE,
-        old="redis.call('SET', at, value, 'PX', ARGV[1])",
-        new="redis.call('SET', at, value)",
+        old="      redis.call('SET', at, value, 'PX', ARGV[1])",
+        new="      redis.call('SET', at, value)",
         breach="what belongs to epochs long gone is never removed",
         tests=(f"{_REDIS_TEST}test_everything_that_is_written_has_a_time_to_live",),
     ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.harness import take_turns
+from bench.measure.growth import read_loading
 from bench.measure.http_single import CONNECTIONS, post_for
 from bench.svg import Line, draw
 from bench.tools import batches
@@ -67,7 +68,14 @@ def draw_all(lab: Lab, directory: Path) -> list[Path]:
             ),
         ]
         runner.run(connection.close())
+    drawn = []
+    if lab.growth_dir is not None:
+        by_entries = [Line("while it was loaded", read_loading(lab.growth_dir))]
+        drawn.append(
+            _save(directory, "ledger_size", "million entries, batches of 1,000", by_entries)
+        )
     return [
+        *drawn,
         _save(directory, "batch_size", "payments a call, one connection", by_size),
         _save(directory, "connections", "connections, one payment a call", by_connections),
         _save(

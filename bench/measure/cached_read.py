@@ -17,7 +17,7 @@ CONNECTIONS = 64
 # What is measured is the answer from memory. So every process has read every account before each
 # round; what it forgets during one (a balance stays for a minute) is read again, and counts.
 WARM_SHARE = 0.99
-WARM_PIECE_SECONDS = 2
+WARM_PIECE_SECONDS = 1
 MOST_WARM_PIECES = 30
 
 

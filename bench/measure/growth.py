@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -18,6 +21,11 @@ from service.embedded.create import DATABASE
 ENTRIES = 20_000_000
 SIZE = 1000
 LOADERS = 2
+STEP = 500
+"""Batches to a point of how the loading went: a million entries."""
+LOADING = "loading.json"
+Point = tuple[float, float]
+"""Millions of entries in the ledger, and payments a second up to there from the point before."""
 EMPTY = "bench_empty"
 
 
@@ -29,7 +37,8 @@ def measure(lab: Lab) -> Findings:
         grown = Lab(server, home, lab.scale)
         grown.install(DATABASE)
         grown.create_accounts("bench", ACCOUNTS)
-        asyncio.run(_load(grown.app_dsn(), present=_entries(grown)))
+        loading = asyncio.run(_load(grown.app_dsn(), present=_entries(grown)))
+        note_loading(home, loading)
         grown.run_sql("vacuum analyze;")
         grown.server.drop_database(EMPTY)
         grown.server.create_database(EMPTY)
@@ -66,21 +75,42 @@ def _entries(lab: Lab) -> int:
     return int(lab.run_sql("select coalesce(sum(version), 0) from ledger.accounts;"))
 
 
-async def _load(dsn: str, present: int) -> None:
+def note_loading(home: Path, loading: list[Point]) -> None:
+    """Keeps how it went beside the ledger. Nothing was loaded: what was noted stays."""
+    if loading:
+        (home / LOADING).write_text(json.dumps(loading))
+
+
+def read_loading(home: Path) -> list[Point]:
+    """What was noted, in the order of loading."""
+    return [(entries, rate) for entries, rate in json.loads((home / LOADING).read_text())]
+
+
+async def _load(dsn: str, present: int) -> list[Point]:
     """Through post_payments, until there are enough."""
+    loading: list[Point] = []
     async with asyncpg.create_pool(dsn, min_size=LOADERS, max_size=LOADERS) as pool:
-        batches = iter(range(-(-(ENTRIES - present) // (2 * SIZE))))
+        missing = -(-(ENTRIES - present) // (2 * SIZE))
+        batches = iter(range(1, missing + 1))
+        began = time.perf_counter()
         with Progress() as progress:
             task = progress.add_task("entries", total=ENTRIES, completed=present)
 
             async def load() -> None:
                 async with pool.acquire() as connection:
                     statement = await connection.prepare(POST)
-                    for _ in batches:
+                    nonlocal began
+                    for number in batches:
                         rows = await statement.fetch(make_batch(SIZE).document())
                         check_posted(rows, SIZE)
                         progress.advance(task, 2 * SIZE)
+                        if number % STEP == 0:
+                            now = time.perf_counter()
+                            entries = present + 2 * SIZE * number
+                            loading.append((entries / 1e6, STEP * SIZE / (now - began)))
+                            began = now
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(LOADERS):
                     group.create_task(load())
+    return loading

@@ -9,7 +9,7 @@ from bench.tools.wrk import Load, run
 
 ACCOUNTS = 100_000
 CONNECTIONS = 64
-PIECE_SECONDS = 5
+PIECE_SECONDS = 2
 
 
 def measure(lab: Lab) -> Findings:

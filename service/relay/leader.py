@@ -50,6 +50,11 @@ def draw_generation(*, shared: bool) -> str:
     return ("" if shared else UNSHARED) + secrets.token_hex(6)
 
 
+def earliest_poll(began: float, ended: float) -> float:
+    """When the next poll may begin after one that took from `began` to `ended`."""
+    return began + max(POLL_SECONDS, min(REST * (ended - began), LONGEST_REST_SECONDS))
+
+
 class Leader:
     """Leads with a lease that was taken for it, until it is lost."""
 
@@ -93,9 +98,9 @@ class Leader:
             self._note(page, began_monotonic)
             if page.has_more:
                 continue
-            least = max(POLL_SECONDS, min(REST * (loop.time() - began), LONGEST_REST_SECONDS))
-            interval = least if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
-            await self._pause(began + least, began + max(least, interval))
+            interval = POLL_SECONDS if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
+            earliest = earliest_poll(began, loop.time())
+            await self._pause(earliest, max(earliest, began + interval))
 
     async def _tell(self, page: Changes) -> bool:
         """L2 first: who has heard of a change must not find in L2 what was before it."""

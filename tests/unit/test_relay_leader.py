@@ -189,6 +189,14 @@ async def test_what_was_not_told_is_not_passed_over() -> None:
     assert session.log == ["read None", "l2 a"]
 
 
+@pytest.mark.parametrize(
+    ("took_ms", "rest_ms"),
+    [(0, 5), (1, 5), (2, 6), (10, 30), (16, 48), (17, 50), (200, 50)],
+)
+def test_a_poll_is_followed_by_a_rest_of_its_own_measure(took_ms: int, rest_ms: int) -> None:
+    assert leader.earliest_poll(7.0, 7.0 + took_ms / 1000) == pytest.approx(7.0 + rest_ms / 1000)
+
+
 async def test_a_payment_of_this_process_wakes_an_idle_leader(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,8 +17,8 @@
 -- only when both are the same; so nothing is read twice or missed, whatever the clock does.
 --
 -- Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby, feed_in_transaction,
--- feed_history_changed, feed_epoch_ended, feed_cursor_ahead; with p_as_balances the epoch and its
--- history are judged only when it sweeps.
+-- feed_history_changed, feed_epoch_ended, feed_cursor_ahead; with p_as_balances the history is
+-- judged only when it sweeps.
 create or replace function ledger_private.feed_window(
   p_cursor jsonb,
   p_limit int,
@@ -46,9 +46,14 @@ begin
   v_sweeping := coalesce(
     v_cursor.sweeping, v_now_ms - v_cursor.swept_at not between 0 and c_sweep_every
   );
-  -- To ask for the epoch is a third of an idle poll. The relay, which gives a cursor to the session
-  -- that it has it from, asks when it sweeps.
-  if p_as_balances and not v_sweeping and pg_current_xact_id_if_assigned() is null then
+  -- To ask for the history is a third of an idle poll. The relay gives a cursor to the session that
+  -- it has it from, where the history cannot have become another: so it asks when it sweeps.
+  if p_as_balances and not v_sweeping
+    and pg_current_xact_id_if_assigned() is null
+    and not exists (
+      select from ledger.feed_epochs where feed_epoch > split_part(v_cursor.epoch, '.', 1)::int
+    )
+  then
     v_epoch := v_cursor.epoch;
   else
     v_epoch := ledger_private.feed_epoch();

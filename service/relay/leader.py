@@ -27,7 +27,7 @@ POLL_SECONDS = 0.005
 IDLE_POLL_SECONDS = 0.025
 # A poll begins so many times later as the last one took, within limits: where processors are scarce
 # each takes longer, and then there are fewer of them, which tell of more payments together.
-REST = 3
+REST = 2
 LONGEST_REST_SECONDS = 0.05
 # With the longest pause and a poll after it, they are less than 250 ms apart.
 HEARTBEAT_SECONDS = 0.2

@@ -240,7 +240,10 @@ async def acknowledged_commits_are_lost(rig: Rig) -> None:
 
     async def commit() -> None:
         nonlocal acknowledged
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # The internal one is what asyncpg says when it is asked in the very moment of the loss.
+        with contextlib.suppress(
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+        ):
             while True:
                 await writer.execute(WRITE)
                 acknowledged += 1

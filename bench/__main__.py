@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from bench.catalogue import Measurement, chosen
 from bench.curves import draw_all
 from bench.goals import GOALS
 from bench.harness import BenchFailed
-from bench.tools.lab import FULL, QUICK, Lab, open_lab
+from bench.tools.lab import FULL, QUICK, Lab, open_lab, temporary_home
 from bench.tools.wrk import find_wrk
 from service.embedded import EmbeddedError
 
@@ -46,22 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         find_wrk()
     except BenchFailed as error:
         console.print(f"[bold red]what needs it will fail:[/] {error}", highlight=False)
-    with (
-        tempfile.TemporaryDirectory(prefix="payledger-bench-") as home,
-        open_lab(_passable(Path(home)), scale) as lab,
-    ):
+    with temporary_home() as home, open_lab(home, scale) as lab:
         lab.growth_dir = options.keep
         if options.plots:
             for path in draw_all(lab, PLOTS):
                 console.print(f"written: {path}", highlight=False)
             return 0
         return _measure(lab, options.only, console)
-
-
-def _passable(home: Path) -> Path:
-    """Root's server runs as another user, and keeps elsewhere, for good, what it can't reach."""
-    home.chmod(0o711)
-    return home
 
 
 def _measure(lab: Lab, only: frozenset[str], console: Console) -> int:

@@ -11,12 +11,12 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import asyncpg
 
+from bench.tools.lab import temporary_home
 from loadgen.journal.records import Answered, Begin, End, Invoke, encode
 from service.database.migrations import migrate
 from service.embedded import EmbeddedPostgres
@@ -42,13 +42,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.check_history", description=__doc__)
     parser.add_argument("--payments", type=int, default=200_000)
     payments = parser.parse_args().payments
-    with tempfile.TemporaryDirectory(prefix="payledger-bench-") as home:
-        os.chmod(home, 0o711)  # noqa: S103 - the server runs as another user
+    with temporary_home() as home:
         settings = {"fsync": "off", "shared_buffers": "512MB"}
-        with EmbeddedPostgres(Path(home) / "state", settings=settings) as server:
+        with EmbeddedPostgres(home / "state", settings=settings) as server:
             asyncio.run(migrate(server.dsn("payledger_migrator")))
             server.grant_roles()
-            history = Path(home) / "history.jsonl"
+            history = home / "history.jsonl"
             attempts = asyncio.run(_make(server.dsn("payledger_migrator"), history, payments))
             command = [sys.executable, "-m", "loadgen", "check", str(history)]
             start = time.perf_counter()

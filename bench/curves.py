@@ -28,6 +28,9 @@ Curve = Mapping[float, Callable[[float], float]]
 def draw_all(lab: Lab, directory: Path) -> list[Path]:
     """One picture for each question. Points of one line take turns like contenders do."""
     directory.mkdir(parents=True, exist_ok=True)
+    by_entries = []  # read first: if it is not there, nothing has been measured in vain
+    if lab.growth_dir is not None:
+        by_entries.append(Line("while it was loaded", read_loading(lab.growth_dir)))
     pgbench = lab.pgbench()
     with asyncio.Runner() as runner, lab.service() as service:
         connection = runner.run(asyncpg.connect(lab.app_dsn()))
@@ -68,20 +71,18 @@ def draw_all(lab: Lab, directory: Path) -> list[Path]:
             ),
         ]
         runner.run(connection.close())
-    drawn = []
-    if lab.growth_dir is not None:
-        by_entries = [Line("while it was loaded", read_loading(lab.growth_dir))]
-        drawn.append(
-            _save(directory, "ledger_size", "million entries, batches of 1,000", by_entries)
-        )
-    return [
-        *drawn,
+    drawn = [
         _save(directory, "batch_size", "payments a call, one connection", by_size),
         _save(directory, "connections", "connections, one payment a call", by_connections),
         _save(
             directory, "hot_share", f"% on one account; HTTP: {CONNECTIONS} connections", by_share
         ),
     ]
+    if by_entries:
+        drawn.append(
+            _save(directory, "ledger_size", "million entries, batches of 1,000", by_entries)
+        )
+    return drawn
 
 
 def _line(lab: Lab, name: str, curve: Curve) -> Line:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import scratch
 from support.databases import Database
-from support.payments import Ledger, end_started
+from support.payments import Ledger, end_started, new_ledger
 from support.servers import Server, each_server, started_server
 
 if TYPE_CHECKING:
@@ -60,10 +59,8 @@ def shared_database(server: Server) -> str:
 async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     """A new ledger; at the end of the test its books must be sound."""
     database = Database(server, shared_database)
-    observer = await database.connect("postgres")
-    name = f"test-{secrets.token_hex(8)}"
-    ledger_id = await observer.fetchval("select ledger_id from ledger.create_ledger($1)", name)
-    yield Ledger(database, observer, ledger_id)
+    ledger = await new_ledger(database)
+    yield ledger
     await end_started()
     await database.close()
-    assert await database.breaches(ledger_id) == []
+    assert await database.breaches(ledger.id) == []

@@ -37,8 +37,8 @@ def measure(lab: Lab) -> Findings:
         grown = Lab(server, home, lab.scale)
         grown.install(DATABASE)
         grown.create_accounts("bench", ACCOUNTS)
-        loading = asyncio.run(_load(grown.app_dsn(), present=_entries(grown)))
-        note_loading(home, loading)
+        if loading := asyncio.run(_load(grown.app_dsn(), present=_entries(grown))):
+            (home / LOADING).write_text(json.dumps(loading))
         grown.run_sql("vacuum analyze;")
         grown.server.drop_database(EMPTY)
         grown.server.create_database(EMPTY)
@@ -75,14 +75,8 @@ def _entries(lab: Lab) -> int:
     return int(lab.run_sql("select coalesce(sum(version), 0) from ledger.accounts;"))
 
 
-def note_loading(home: Path, loading: list[Point]) -> None:
-    """Keeps how it went beside the ledger. Nothing was loaded: what was noted stays."""
-    if loading:
-        (home / LOADING).write_text(json.dumps(loading))
-
-
 def read_loading(home: Path) -> list[Point]:
-    """What was noted, in the order of loading."""
+    """How the ledger that is kept there was loaded, in that order."""
     return [(entries, rate) for entries, rate in json.loads((home / LOADING).read_text())]
 
 

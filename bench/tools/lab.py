@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,6 +125,16 @@ class Lab:
             self.run_sql(f"alter system {f'set {name} = {value}' if value else f'reset {name}'};")
         # Sessions read it with their next command, once the signal has reached them.
         self.run_sql("select pg_reload_conf(); select pg_sleep(0.2);")
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A directory for a run. Root's server, which runs as another user, gets through it: what it
+    can't reach it would keep elsewhere, for good.
+    """
+    with tempfile.TemporaryDirectory(prefix="payledger-bench-") as home:
+        os.chmod(home, 0o711)  # noqa: S103 - nobody reads it, the server passes through
+        yield Path(home)
 
 
 @contextmanager

@@ -77,9 +77,9 @@ def _line(
     balance: str | None,
     held: str | None,
 ) -> str:
-    if currency is None or balance is None or held is None:
-        return f"{ledger_id}:{code} {version:0{VERSION_DIGITS}}\n"
-    return f"{ledger_id}:{code} {version:0{VERSION_DIGITS}} {currency} {balance} {held}\n"
+    incomplete = currency is None or balance is None or held is None
+    rest = "" if incomplete else f" {currency} {balance} {held}"
+    return f"{ledger_id}:{code} {version:0{VERSION_DIGITS}}{rest}\n"
 
 
 def write_balance(at: bytes, balance: CachedBalance) -> bytes:
@@ -158,7 +158,8 @@ return {written, older}
 """
 )
 
-# ARGV: milliseconds to live, where balances lie, what write_changes says.
+# ARGV: milliseconds to live, where balances lie, what write_changes says. Of its lines this makes
+# what balance_key, write_balance and lease_key make.
 # A version alone for a value: there is such a version, what it holds is for the next reader to
 # find. The lease goes in any case: who holds it may have read before this. How many were written.
 WRITE = (

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
 IDLE_POLL_SECONDS = 0.025
-# A poll begins so many times later as the last one took, within limits: where processors are scarce
-# each takes longer, and then there are fewer of them, which tell of more payments together.
+# From the beginning of a poll to that of the next, in times of what the poll took, within limits:
+# where processors are scarce each takes longer, and then fewer of them tell of more payments each.
 REST = 2
 LONGEST_REST_SECONDS = 0.05
 # With the longest pause and a poll after it, they are less than 250 ms apart.

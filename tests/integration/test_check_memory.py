@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.databases import Database
 from support.made_history import SECOND
-from support.payments import Ledger
+from support.payments import new_ledger
 
 from loadgen.check.index import CACHE_KIB
 from loadgen.journal.records import Answered, Begin, End, Invoke, encode
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from typing import BinaryIO
 
+    from support.payments import Ledger
     from support.servers import Server
 
 ACCOUNTS = 50
@@ -95,10 +95,7 @@ def peak_of_check(history: Path, attempts: int, dsn: str) -> int:
 async def books(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     """A new ledger. The checker looks at it: to verify that many payments, too, takes long."""
     database = Database(server, shared_database)
-    observer = await database.connect("postgres")
-    name = f"test-{secrets.token_hex(8)}"
-    ledger_id = await observer.fetchval("select ledger_id from ledger.create_ledger($1)", name)
-    yield Ledger(database, observer, ledger_id)
+    yield await new_ledger(database)
     await database.close()
 
 

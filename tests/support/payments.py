@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,14 @@ def start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     task = asyncio.ensure_future(coroutine)
     _started.add(task)
     return task
+
+
+async def new_ledger(database: Database) -> Ledger:
+    """One that no other test has."""
+    observer = await database.connect("postgres")
+    name = f"test-{secrets.token_hex(8)}"
+    ledger_id = await observer.fetchval("select ledger_id from ledger.create_ledger($1)", name)
+    return Ledger(database, observer, ledger_id)
 
 
 async def end_started() -> None:

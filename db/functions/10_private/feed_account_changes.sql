@@ -15,7 +15,7 @@ language plpgsql
 stable
 as $$
 declare
-  v_running constant xid8[] := array(select pg_snapshot_xip(p_since));
+  v_running xid8[];
   v_found record;
 begin
   -- Nearly always nothing was changed.
@@ -27,6 +27,7 @@ begin
     return;
   end if;
 
+  v_running := array(select pg_snapshot_xip(p_since));
   -- Two branches, each an index scan: with an OR it would be a scan of everything.
   select
     max(c.xid) as last_xid,

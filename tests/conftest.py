@@ -64,3 +64,24 @@ async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     await end_started()
     await database.close()
     assert await database.breaches(ledger.id) == []
+
+
+# Each takes half a minute or more. They go first, for the end of a run to find every worker with
+# something short left to do; and they wait as much as they work, so that more than one can go on.
+LONG_FILES = (
+    "tests/acceptance/test_prove.py",
+    "tests/integration/test_check_memory.py",
+    "tests/faults/test_faults_bite.py",
+    "tests/integration/test_cli.py",
+    "tests/acceptance/test_loadgen_demo.py",
+    "tests/integration/test_http_trouble.py",
+    "tests/acceptance/test_loadgen_replay_for_real.py",
+    "tests/integration/test_workers.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files in the order in which workers are to take them."""
+    place = {file: number for number, file in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import scratch
+from support import prepared, scratch
 from support.databases import Database
 from support.payments import Ledger, end_started, new_ledger
 from support.servers import Server, each_server, started_server
@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     scratch.use_memory()
+    if not is_worker(config):
+        prepared.open_home()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not is_worker(config):
+        prepared.close_home()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether another process begins and ends the run."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")

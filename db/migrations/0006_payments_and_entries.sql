@@ -7,6 +7,9 @@
 -- No foreign keys and no CHECKs: only the posting path can write here, and each of them costs
 -- every payment more than the look-up it would save (docs/decisions.md has the figures).
 -- ledger.verify_ledger finds whatever they would have refused.
+--
+-- Ids and xids grow, so their indexes are filled from the right, nearly in order: fillfactor 95
+-- leaves room for what comes a moment late, and no more.
 
 create table ledger.payments (
   payment_id uuid not null,
@@ -19,7 +22,7 @@ create table ledger.payments (
   kind text not null,
   description text,
   metadata jsonb not null,
-  constraint payments_pkey primary key (payment_id)
+  constraint payments_pkey primary key (payment_id) with (fillfactor = 95)
 )
 partition by range (payment_id);
 
@@ -32,7 +35,7 @@ comment on column ledger.payments.feed_epoch is
   'The feed epoch in which xid has its meaning. Its default is the current one: ledger.start_epoch '
   'changes it, so posting has nothing to look up.';
 
-create index payments_by_xid on ledger.payments (xid, payment_id);
+create index payments_by_xid on ledger.payments (xid, payment_id) with (fillfactor = 95);
 
 create table ledger.ledger_entries (
   payment_id uuid not null,
@@ -53,4 +56,5 @@ comment on table ledger.ledger_entries is
 comment on column ledger.ledger_entries.held is 'The change of the reserved part; 0 for a payment.';
 comment on column ledger.ledger_entries.balance_after is 'The account''s balance at this version.';
 
-create index ledger_entries_by_payment on ledger.ledger_entries (payment_id);
+create index ledger_entries_by_payment on ledger.ledger_entries (payment_id)
+with (fillfactor = 95);

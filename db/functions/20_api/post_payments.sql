@@ -55,6 +55,19 @@ begin
   end if;
 
   v_simple := ledger_private.read_simple_payments(p_payments);
+  -- Alone, a payment costs half of what it costs by set statements.
+  if v_count = 1 and cardinality(v_simple) = 1 and p_wait then
+    return query
+    select 1, result.*
+    from
+      unnest(v_simple) s,
+      ledger.post_payment(
+        s.idem_key, s.from_code, s.to_code, s.amount, s.currency, s.description, s.metadata,
+        null, p_ledger_id
+      ) result;
+    return;
+  end if;
+
   if cardinality(v_simple) < v_count then
     v_others := array(
       select ledger_private.parse_request(value)

@@ -23,11 +23,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.database.migrations import migrate
-from service.embedded import EmbeddedPostgres, PostgresBinaries, list_postgres
+from service.embedded import EmbeddedPostgres, PostgresBinaries, create, list_postgres
 from service.embedded.psql import find_psql
 from support import prepared
 from support.auditor import Auditor
 from support.container import ContainerPostgres
+from support.passwords import verifier
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -87,6 +88,9 @@ class Server:
         run(migrate(self.postgres.dsn("payledger_migrator", TEMPLATE)))
         self.postgres.grant_roles()
         self.sql(BREACHES.read_text(encoding="utf-8"), TEMPLATE)
+        for user in (create.SUPERUSER, *create.LOGINS):
+            password = urlsplit(self.postgres.dsn(user, "postgres")).password or ""
+            self.sql(f"alter role {user} password '{verifier(password)}'")
 
     def new_database(self, template: str = TEMPLATE) -> str:
         """The name of a fresh copy."""
@@ -113,7 +117,7 @@ class Server:
         """A login with no rights but those of one group, until drop_logins; made once."""
         if name not in self.logins:
             self.logins[name] = secrets.token_urlsafe(12)
-            self.sql(f"create role {name} login password '{self.logins[name]}'")
+            self.sql(f"create role {name} login password '{verifier(self.logins[name])}'")
         if member_of:
             self.sql(f"grant {member_of} to {name}")
 

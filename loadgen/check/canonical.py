@@ -47,7 +47,7 @@ class PaymentRow(NamedTuple):
 
 def digest(*parts: str | bytes | int | None) -> bytes:
     """Give 16 bytes that stand for these parts and no others: each goes in with its length."""
-    said = []
+    said: list[bytes] = []
     for part in parts:
         data = part if isinstance(part, bytes) else repr(part).encode()
         said += (b"%d:" % len(data), data)

@@ -86,7 +86,6 @@ LONG_FILES = (
     "tests/faults/test_faults_bite.py",
     "tests/integration/test_cli.py",
     "tests/acceptance/test_loadgen_demo.py",
-    "tests/integration/test_http_trouble.py",
     "tests/acceptance/test_loadgen_replay_for_real.py",
     "tests/integration/test_workers.py",
 )

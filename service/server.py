@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.api.boundary import Runner
+from service.api.connections import Runner
 
 if TYPE_CHECKING:
     import socket

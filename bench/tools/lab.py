@@ -33,7 +33,7 @@ class Scale:
     grow: bool
 
 
-QUICK = Scale(rounds=3, seconds=2, samples=300, grow=False)
+QUICK = Scale(rounds=3, seconds=1.5, samples=300, grow=False)
 FULL = Scale(rounds=7, seconds=10, samples=2000, grow=True)
 
 

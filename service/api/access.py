@@ -16,8 +16,11 @@ from service.ledger.poster import Owner
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from multidict import CIMultiDictProxy
 
     from service.ledger.gateway import ApiKey, Gateway
+
+    Headers: TypeAlias = CIMultiDictProxy[str]
 
 Scope: TypeAlias = Literal["read", "write", "admin"]
 
@@ -56,9 +59,9 @@ class Access:
             raise Problem("unknown_ledger")
         return Owner(ledger_id, api_key_id)
 
-    def recall(self, request: web.BaseRequest, ledger: str, scope: Scope) -> int | None:
+    def recall(self, headers: Headers, ledger: str, scope: Scope) -> int | None:
         """What `admit` answers, if that is known already; None: ask it, for a refusal too."""
-        credentials = self._credentials.of(request)
+        credentials = self._credentials.of(headers)
         if credentials is None:
             return None
         key = self._keys.peek(credentials[0])
@@ -80,7 +83,7 @@ class Access:
             raise Problem("forbidden", {"scope": scope})
 
     async def _authorize(self, request: web.Request, scope: Scope) -> tuple[int, ApiKey]:
-        credentials = self._credentials.of(request)
+        credentials = self._credentials.of(request.headers)
         if credentials is None:
             raise _unauthorized()
         api_key_id, digest = credentials
@@ -112,9 +115,9 @@ class _Credentials:
     def __init__(self) -> None:
         self._read: dict[bytes, tuple[int, bytes]] = {}  # the oldest first
 
-    def of(self, request: web.BaseRequest) -> tuple[int, bytes] | None:
+    def of(self, headers: Headers) -> tuple[int, bytes] | None:
         """The key's id and its secret's SHA-256, true or not; None: there is no one key."""
-        given = request.headers.getall(hdrs.AUTHORIZATION, ())
+        given = headers.getall(hdrs.AUTHORIZATION, ())
         if len(given) != 1:
             return None
         header = given[0]

@@ -15,9 +15,14 @@ from service.cache.model import AccountKey
 from service.errors import Problem
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
     from service.cache.model import Served
 
 ROUTE = "/v1/ledgers/{ledger}/accounts/{code}/balance"
+
+# Whoever keeps it has to ask whether it is still so.
+CACHE_CONTROL = "private, no-cache"
 
 # Prepared once, as those of hdrs; there it is spelled Etag.
 _ETAG, _SOURCE = istr("ETag"), istr("Payledger-Source")
@@ -32,7 +37,16 @@ async def get_balance(request: web.Request) -> web.Response:
     version = None if least is None else least.version
     epoch = None if least is None else least.epoch
     served = await balances.read(key, min_version=version, epoch=epoch, strong=strong)
-    return answer(request, served)
+    tag = etag(served)
+    sent: dict[str, str] = {
+        _ETAG: tag,
+        hdrs.CACHE_CONTROL: CACHE_CONTROL,
+        hdrs.AGE: str(int(served.age_seconds)),
+        _SOURCE: served.layer,
+    }
+    if is_known(request.headers, tag):
+        return web.Response(status=304, headers=sent)
+    return answers.rendered(documents.balance(served.balance), headers=sent)
 
 
 def _wanted(request: web.Request) -> tuple[Token | None, bool]:
@@ -48,20 +62,15 @@ def _wanted(request: web.Request) -> tuple[Token | None, bool]:
     return least, consistency is not None
 
 
-def answer(request: web.BaseRequest, served: Served) -> web.Response:
-    """The balance, or 304."""
-    etag = f'"{write_token(served.balance.version, served.epoch)}"'
-    headers: dict[str, str] = {
-        _ETAG: etag,
-        # Whoever keeps it has to ask whether it is still so.
-        hdrs.CACHE_CONTROL: "private, no-cache",
-        hdrs.AGE: str(int(served.age_seconds)),
-        _SOURCE: served.layer,
-    }
-    conditions = request.headers.getall(hdrs.IF_NONE_MATCH, ())
-    if conditions and names(conditions, etag):
-        return web.Response(status=304, headers=headers)
-    return answers.rendered(documents.balance(served.balance), headers=headers)
+def etag(served: Served) -> str:
+    """The token in quotes."""
+    return f'"{write_token(served.balance.version, served.epoch)}"'
+
+
+def is_known(asked: CIMultiDictProxy[str], tag: str) -> bool:
+    """Whether who asks has this version already: then 304 is enough."""
+    conditions = asked.getall(hdrs.IF_NONE_MATCH, ())
+    return bool(conditions) and names(conditions, tag)
 
 
 def _malformed(parameter: str, reason: str) -> Problem:

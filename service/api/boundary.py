@@ -18,18 +18,14 @@ from aiohttp import web
 from multidict import istr
 
 from service.api import answers
-from service.api.resources import SHORTCUT
 from service.errors import Problem, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.typedefs import Middleware
 
-    from service.api.resources import Shortcut
-
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ServerHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     Counted = Callable[[web.Request, int, float], None]
 
 logger = logging.getLogger(__name__)
@@ -57,18 +53,18 @@ def boundary(counted: Counted) -> Middleware:
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    asked_as = request_id(request)
+    asked_as = request_id(request.headers)
     _current_id.set(asked_as)
     try:
         response = await handler(request)
     except Problem as exc:
         response = answers.problem(exc)
     except web.HTTPException as exc:
-        response = _page(exc, asked_as)
+        response = page(exc, asked_as)
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        response = _defect(exc, asked_as)
+        response = defect(exc, asked_as)
     if not response.prepared:
         response.headers[REQUEST_ID] = asked_as
     return response
@@ -79,26 +75,28 @@ def current_id() -> str:
     return _current_id.get()
 
 
-def request_id(request: web.BaseRequest) -> str:
+def request_id(headers: Mapping[str, str]) -> str:
     """The one that the client gave, or a new one."""
-    given = request.headers.get(REQUEST_ID)
+    given = headers.get(REQUEST_ID)
     if given is None or not _REQUEST_ID_FORM.fullmatch(given):
-        return _new_request_id()
+        return new_request_id()
     return given
 
 
-def _new_request_id() -> str:
+def new_request_id() -> str:
+    """For a request that brought none."""
     return f"{_process}-{next(_numbers)}"
 
 
-def _defect(exc: BaseException | None, request_id: str) -> web.Response:
+def defect(exc: BaseException | None, request_id: str) -> web.Response:
     """Logs where it happened, and not its text, which may quote keys or bodies."""
     place = describe(exc) if exc is not None else None
     logger.error("defect", extra={"request_id": request_id, "exception": place})
     return answers.problem(Problem("internal_error"))
 
 
-def _page(exc: web.HTTPException, request_id: str) -> web.Response:
+def page(exc: web.HTTPException, request_id: str) -> web.Response:
+    """What aiohttp would have said, as problem+json."""
     match exc:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(exc.allowed_methods))
@@ -111,72 +109,4 @@ def _page(exc: web.HTTPException, request_id: str) -> web.Response:
             return answers.problem(Problem("expectation_failed"))
         case web.HTTPNotFound():
             return answers.problem(Problem("not_found"))
-    return _defect(exc, request_id)
-
-
-class Runner(web.AppRunner):
-    """Serves an application, past its router where there is a shorter way.
-
-    Its connections answer their own errors in our form.
-    """
-
-    __slots__ = ()
-
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        return _Server(
-            _shortened(self.app[SHORTCUT], server.request_handler),
-            request_factory=server.request_factory,
-            loop=server._loop,
-            **server._kwargs,
-        )
-
-
-def _shortened(shortcut: Shortcut, handler: ServerHandler) -> ServerHandler:
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        response = shortcut(request)
-        return await handler(request) if response is None else response
-
-    return handle
-
-
-class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-
-class _Connection(web.RequestHandler):
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answers what never reached a handler: a request that is not HTTP."""
-        if isinstance(exc, ConnectionError) and self.transport is None:
-            logger.debug("the client is gone")
-            raise exc  # whom to answer? aiohttp ends the connection's task
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is under way: another one cannot follow")
-        request_id = _new_request_id()
-        if status >= 500:
-            response = _defect(exc, request_id)
-        else:
-            logger.debug("not HTTP", extra={"exception": type(exc).__name__})
-            response = answers.problem(Problem("request_malformed"))
-        response.headers[REQUEST_ID] = request_id
-        response.force_close()
-        return response
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Replaces a page that was raised before any middleware (a bad Expect header)."""
-        if isinstance(resp, web.HTTPException):
-            request_id = _new_request_id()
-            resp = _page(resp, request_id)
-            resp.headers[REQUEST_ID] = request_id
-        return await super().finish_response(request, resp, start_time)
+    return defect(exc, request_id)

@@ -44,16 +44,22 @@ def account(account: Account) -> dict[str, Any]:
     }
 
 
-def balance(balance: CachedBalance) -> dict[str, Any]:
+class Balance(msgspec.Struct, gc=False):
     """A balance as of a version."""
-    return {
-        "account": balance.code,
-        "currency": balance.currency,
-        "version": balance.version,
-        "balance": balance.balance,
-        "held": balance.held,
-        "available": str(int(balance.balance) - int(balance.held)),
-    }
+
+    account: str
+    currency: str
+    version: int
+    balance: str
+    held: str
+    available: str
+
+
+def balance(known: CachedBalance) -> Balance:
+    """What is free of it is worked out here."""
+    code, currency, version, balance, held = known
+    available = balance if held == "0" else str(int(balance) - int(held))
+    return Balance(code, currency, version, balance, held, available)
 
 
 def entry(entry: Entry) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from service.api.access import Access
 from service.api.counting import Requests
@@ -17,8 +18,8 @@ from service.ledger.readiness import Check
 from service.metrics.instruments import Metrics
 from service.relay.status import Status
 
-# Answers a request before it is routed, or gives None: then that goes the ordinary way.
-Shortcut: TypeAlias = Callable[[web.BaseRequest], web.Response | None]
+# Gives a request's whole answer, head and body, or None: then that goes the ordinary way.
+Shortcut: TypeAlias = Callable[[RawRequestMessage], bytes | None]
 
 ACCESS = web.AppKey("access", Access)
 BALANCES = web.AppKey("balances", BalanceCache)

@@ -15,7 +15,7 @@ import asyncpg
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from service.api.boundary import Runner
+from service.api.connections import Runner
 from service.app import create_app
 
 if TYPE_CHECKING:

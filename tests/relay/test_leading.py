@@ -9,11 +9,11 @@ from support.relays import (
     RelayProcess,
     hearing,
     relaying,
-    until,
     until_leading,
     until_row,
     versions,
 )
+from support.waiting import until
 
 from service.relay import chores
 from service.relay.relay import Relay

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from support.databases import Database
-from support.relays import hearing, relaying, until, until_leading
+from support.relays import hearing, relaying, until_leading
 from support.servers import Server, each_server, started_server
 from support.standbys import standby_of
+from support.waiting import until
 
 from service.embedded import EmbeddedPostgres
 

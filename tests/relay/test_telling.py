@@ -14,12 +14,11 @@ from support.relays import (
     Forger,
     hearing,
     relaying,
-    until,
     until_leading,
     until_row,
     versions,
 )
-from support.waiting import wait_until_blocked
+from support.waiting import until, wait_until_blocked
 
 from service.cache.model import Change
 from service.relay import leader

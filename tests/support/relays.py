@@ -18,22 +18,14 @@ from service.cache.listener import Listener
 from service.cache.model import Change
 from service.cache.trust import Trust
 from service.relay.relay import Relay
-from support.waiting import PATIENCE_SECONDS
+from support.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from support.databases import Connection
 
 _PACE_SECONDS = 0.002  # of looking; not of what is looked for
-
-
-async def until(holds: Callable[[], object], what: str) -> None:
-    """Until it holds; fails when it never does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        await asyncio.sleep(_PACE_SECONDS)
 
 
 async def until_row(con: Connection, sql: str, *arguments: object) -> None:

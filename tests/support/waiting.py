@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.databases import Connection
 
 PATIENCE_SECONDS = 20.0  # before a test gives up; nothing waits that long when all is well
@@ -39,4 +41,12 @@ async def wait_until_true(observer: Connection, query: str, *arguments: object) 
     deadline = time.monotonic() + PATIENCE_SECONDS
     while await observer.fetchval(query, *arguments) is not True:
         assert time.monotonic() < deadline, f"never true: {query} {arguments}"
+        await asyncio.sleep(0.002)  # the poll's pace, not the test's
+
+
+async def until(holds: Callable[[], object], what: str) -> None:
+    """Until it holds; fails when it never does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
         await asyncio.sleep(0.002)  # the poll's pace, not the test's

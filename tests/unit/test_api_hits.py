@@ -1,4 +1,4 @@
-"""Which requests are answered before routing.
+"""Which requests are answered as soon as they are read.
 
 That they get the answer that the handler gives is shown in tests/integration/test_http_reads.py.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.test_utils import make_mocked_request
 
 from service.api.access import Access
@@ -30,6 +33,7 @@ from service.metrics.memory import Region
 
 SECRET = b"s" * 32
 EPOCH = "0123456789ab"
+AUTHORIZATION = f"Bearer {render_token(7, SECRET)}"
 BALANCE = "/v1/ledgers/main/accounts/alice/balance"
 COUNTED = SEPARATOR.join(
     (REQUESTS.name, "GET", "/v1/ledgers/{ledger}/accounts/{code}/balance", "200")
@@ -71,19 +75,32 @@ class Service:
         await self.access.admit(routed(), "read")
         await self.cache.read(AccountKey(1, "alice"))
 
-    def answer(self, path: str = BALANCE, method: str = "GET", **headers: str) -> Any:
-        return self.hits.answer(request(path, method, **headers))
+    def answer(self, path: str = BALANCE, method: str = "GET", **headers: str) -> bytes | None:
+        sent = {"Authorization": AUTHORIZATION, **headers}
+        return self.hits.answer(parsed(f"{method} {path} HTTP/1.1", *sent.items()))
 
 
-def request(path: str = BALANCE, method: str = "GET", **headers: str) -> web.Request:
-    sent = {"Authorization": f"Bearer {render_token(7, SECRET)}", **headers}
-    return make_mocked_request(method, path, headers=sent)
+def parsed(line: str, *headers: tuple[str, str]) -> RawRequestMessage:
+    """As aiohttp reads it."""
+    loop = asyncio.get_running_loop()
+    parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    ((message, _),), _, _ = parser.feed_data(f"{line}\r\nHost: here\r\n{fields}\r\n".encode())
+    assert isinstance(message, RawRequestMessage)
+    return message
 
 
 def routed() -> web.Request:
-    return make_mocked_request(
-        "GET", BALANCE, headers=request().headers, match_info={"ledger": "main", "code": "alice"}
-    )
+    headers = {"Authorization": AUTHORIZATION}
+    match = {"ledger": "main", "code": "alice"}
+    return make_mocked_request("GET", BALANCE, headers=headers, match_info=match)
+
+
+def etag(answer: bytes | None) -> bytes:
+    assert answer is not None
+    match = re.search(rb'\r\nETag: "([^"]+)"\r\n', answer)
+    assert match is not None
+    return match[1]
 
 
 @pytest.fixture
@@ -101,13 +118,15 @@ async def service(database: Database) -> Service:
 @pytest.mark.parametrize("query", ["", "?min_version=3", f"?min_version=3-{EPOCH}"])
 async def test_what_is_in_memory_is_answered_and_counted(service: Service, query: str) -> None:
     answer = service.answer(BALANCE + query)
-    assert (answer.status, answer.headers["ETag"]) == (200, f'"3-{EPOCH}"')
+    assert answer is not None
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert etag(answer) == f"3-{EPOCH}".encode()
     assert service.region.cells[service.region.place(COUNTED)] == 1
 
 
 async def test_it_is_the_newest_that_was_heard(service: Service) -> None:
     service.cache.heard(1, [Change("alice", 4, None, "69", None)])
-    assert service.answer().headers["ETag"] == f'"4-{EPOCH}"'
+    assert etag(service.answer()) == f"4-{EPOCH}".encode()
 
 
 @pytest.mark.parametrize(
@@ -129,6 +148,8 @@ async def test_it_is_the_newest_that_was_heard(service: Service) -> None:
         (BALANCE.replace("main", "other"), "GET", {}),
         (f"http://here{BALANCE}", "GET", {}),
         (BALANCE, "GET", {"Expect": "100-continue"}),
+        (BALANCE, "GET", {"Connection": "close"}),
+        (BALANCE, "GET", {"Connection": "upgrade", "Upgrade": "websocket"}),
         (BALANCE, "GET", {"Authorization": ""}),
         (BALANCE, "GET", {"Authorization": render_token(7, SECRET)}),
         (BALANCE, "GET", {"Authorization": f"Bearer {render_token(8, SECRET)}"}),
@@ -142,9 +163,14 @@ async def test_whatever_is_no_plain_hit_is_left_to_the_handler(
 
 
 async def test_two_authorizations_are_left_to_the_handler(service: Service) -> None:
-    twice = request().headers.copy()
-    twice.extend(request().headers)
-    assert service.hits.answer(make_mocked_request("GET", BALANCE, headers=twice)) is None
+    twice = [("Authorization", AUTHORIZATION)] * 2
+    assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.1", *twice)) is None
+
+
+async def test_an_older_protocol_is_left_to_the_handler(service: Service) -> None:
+    headers = (("Authorization", AUTHORIZATION), ("Connection", "keep-alive"))
+    assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.0", *headers)) is None
+    assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.1", *headers)) is not None
 
 
 async def test_a_key_without_the_scope_is_left_to_the_handler(database: Database) -> None:

@@ -1,0 +1,213 @@
+"""What a connection answers at once, and that all else keeps its order and its form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from support.waiting import until
+
+from service.api.connections import Runner
+from service.api.resources import SHORTCUT
+
+if TYPE_CHECKING:
+    from aiohttp.http import RawRequestMessage
+
+HIT = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhit"
+KEEPALIVE_SECONDS = 75.0
+
+
+class Served:
+    """A server whose shortcut knows /hit; its handler answers `handled` when `gate` is open."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.looked_at: list[str] = []
+        self.hit = HIT
+        app = web.Application(handler_args={"keepalive_timeout": KEEPALIVE_SECONDS})
+        app[SHORTCUT] = self._shortcut
+        app.router.add_route("*", "/{any}", self._handle)
+        self.runner = Runner(app, shutdown_timeout=1.0)
+        self.port = 0
+
+    def _shortcut(self, request: RawRequestMessage) -> bytes | None:
+        self.looked_at.append(request.path)
+        return self.hit if request.path == "/hit" else None
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        await self.gate.wait()
+        return web.Response(body=b"handled " + await request.read())
+
+    @property
+    def connection(self) -> web.RequestHandler:
+        """The only one."""
+        server = self.runner.server
+        assert isinstance(server, web.Server)
+        (connection,) = server.connections
+        return connection
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, text: str) -> None:
+        self.writer.write(text.encode())
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Status and body of the next one."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        (length,) = [
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        ]
+        return int(head.split(b" ")[1]), await self.reader.readexactly(length)
+
+
+async def until_idle(served: Served) -> None:
+    await until(lambda: served.connection._waiter is not None, "aiohttp waits for a request")
+
+
+def get(path: str, *headers: str) -> str:
+    return "\r\n".join((f"GET {path} HTTP/1.1", "Host: here", *headers, "", ""))
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    served = Served()
+    await served.runner.setup()
+    site = web.TCPSite(served.runner, "127.0.0.1", 0)
+    await site.start()
+    served.port = served.runner.addresses[0][1]
+    yield served
+    served.gate.set()
+    await served.runner.cleanup()
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[Client]:
+    client = Client(*await asyncio.open_connection("127.0.0.1", served.port))
+    yield client
+    client.writer.close()
+
+
+async def test_hits_and_others_take_turns_on_one_connection(served: Served, client: Client) -> None:
+    for path, body in (("/hit", b"hit"), ("/else", b"handled "), ("/hit", b"hit")) * 50:
+        client.send(get(path))
+        assert await client.answer() == (200, body)
+    assert served.looked_at == ["/hit", "/else", "/hit"] * 50
+
+
+async def test_a_head_may_come_in_pieces(served: Served, client: Client) -> None:
+    client.send(get("/else"))
+    assert await client.answer() == (200, b"handled ")
+    await until_idle(served)
+    for byte in get("/hit").encode():
+        served.connection.data_received(bytes([byte]))
+    assert await client.answer() == (200, b"hit")
+    assert served.looked_at == ["/else", "/hit"]
+
+
+async def test_a_body_is_no_request(served: Served, client: Client) -> None:
+    """However it looks, and whenever it comes."""
+    body = get("/hit")
+    client.send(f"POST /else HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n")
+    await until(lambda: served.connection._current_request is not None, "the head was read")
+    client.send(body)
+    assert await client.answer() == (200, b"handled " + body.encode())
+    assert served.looked_at == []
+
+
+async def test_a_request_with_a_body_goes_the_ordinary_way(served: Served, client: Client) -> None:
+    client.send(get("/hit", "Content-Length: 2") + "no")
+    assert await client.answer() == (200, b"handled no")
+    assert served.looked_at == []
+
+
+async def test_answers_keep_the_order_of_requests(served: Served, client: Client) -> None:
+    """What is asked while another answer is under way waits for that."""
+    served.gate.clear()
+    client.send(get("/else"))
+    await until(lambda: served.connection._current_request is not None, "it is under way")
+    client.send(get("/hit"))
+    await until(lambda: len(served.connection._messages) == 1, "the next one was read")
+    served.gate.set()
+    assert [await client.answer() for _ in range(2)] == [(200, b"handled ")] * 2
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+
+
+async def test_requests_that_come_together_are_answered_in_order(
+    served: Served, client: Client
+) -> None:
+    for _ in range(100):  # more than aiohttp lets wait
+        client.send(get("/hit"))
+        assert await client.answer() == (200, b"hit")
+    for first in ("/hit", "/else"):
+        client.send(get(first) + get("/other") + get("/hit") * 100)
+        answers = [await client.answer() for _ in range(102)]
+        assert [status for status, _ in answers] == [200] * 102
+        await until_idle(served)
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+
+
+async def test_what_is_not_http_is_refused_after_a_hit(served: Served, client: Client) -> None:
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+    client.send("no HTTP\r\n\r\n")
+    status, body = await client.answer()
+    assert status == 400
+    assert b'"request_malformed"' in body
+    assert await client.reader.read() == b""  # closed
+    assert served.looked_at == ["/hit"]
+
+
+async def test_a_hit_keeps_the_connection_alive(served: Served, client: Client) -> None:
+    """As any answer does: 75 s from the last one on."""
+    loop = asyncio.get_running_loop()
+    for path in ("/else", "/hit"):
+        served_at = loop.time()
+        client.send(get(path))
+        await client.answer()
+        assert served.connection._next_keepalive_close_time >= served_at + KEEPALIVE_SECONDS
+
+
+async def test_who_does_not_read_is_not_written_for_without_bounds(
+    served: Served, client: Client
+) -> None:
+    """When the buffers are full requests are left to aiohttp, which waits until they are not."""
+    body = b"x" * 2**20
+    served.hit = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    served.gate.clear()
+    client.send(get("/else"))
+    await until(lambda: served.connection._current_request is not None, "there is a connection")
+    served.gate.set()
+    await until_idle(served)
+    while not served.connection.writing_paused:
+        served.connection.data_received(get("/hit").encode())
+    asked = len(served.looked_at) - 1
+    served.gate.clear()
+    client.send(get("/hit"))
+    await until(lambda: served.connection._current_request is not None, "the handler has it")
+    assert served.looked_at == ["/else"] + ["/hit"] * asked
+    served.gate.set()
+    client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    assert await client.answer() == (200, b"handled ")
+    assert [await client.answer() for _ in range(asked)] == [(200, body)] * asked
+    assert await client.answer() == (200, b"handled ")
+
+
+async def test_idle_connections_end_with_the_service(served: Served, client: Client) -> None:
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+    await served.runner.cleanup()
+    assert await client.reader.read() == b""

@@ -1,6 +1,6 @@
 """Clusters that are made once in a test run, whoever needs one gets a copy.
 
-To make one, with the migrated template in it, takes three seconds of a core; to copy it a tenth of
+To make and start one, with the migrated template in it, takes two seconds, a copy of it a quarter of
 that. The workers of a run share the originals.
 """
 

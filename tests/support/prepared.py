@@ -1,7 +1,7 @@
 """Clusters that are made once in a test run, whoever needs one gets a copy.
 
-To make and start one, with the migrated template in it, takes two seconds, a copy of it a quarter of
-that. The workers of a run share the originals.
+To make and start one, with the migrated template in it, takes two seconds, a copy of it a quarter
+of that. The workers of a run share the originals.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """The parts of the commands that need no database."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +91,16 @@ def test_every_address_is_reached_through_the_loopback_one() -> None:
 def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
     table(("id", "name"), [("1", "a"), ("1000", "")])
     assert capsys.readouterr().out == "id    name\n----  ----\n1     a\n1000\n"
+
+
+def test_commands_start_without_what_only_a_worker_needs() -> None:
+    """It takes half a second of a core: for `psql`, and for `up` besides each of its workers."""
+    program = "import sys, service.__main__; print({'aiohttp', 'redis'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "set()\n"

@@ -240,7 +240,7 @@ MUTANTS = (
         tests=("tests/unit/test_api_connections.py",),
     ),
     Mutant(
-        name="readers-post",
+        name="read-keys-post",
         file="service/api/plain_payments.py",
         old='recall(headers, target[1], "write")',
         new='recall(headers, target[1], "read")',

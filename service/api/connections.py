@@ -31,7 +31,8 @@ class Runner(web.AppRunner):
             request_factory=server.request_factory,
             loop=server._loop,
             shortcut=self.app[SHORTCUT],
-            **server._kwargs,
+            # A compressed body is refused, by us: nothing is spent on it, whatever it holds.
+            **{**server._kwargs, "auto_decompress": False},
         )
 
 

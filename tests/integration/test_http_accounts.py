@@ -128,7 +128,10 @@ async def test_a_ledger_is_created_once(api: Api) -> None:
         ({"name": "r", "idempotency_retention_seconds": 0}, "retention_invalid"),
         ({"name": "r", "idempotency_retention_seconds": -1}, "retention_invalid"),
         ({"name": "r", "idempotency_retention_seconds": 3599}, "retention_invalid"),
-        ({"name": "r", "idempotency_retention_seconds": LONGEST_RETENTION + 1}, "retention_invalid"),
+        (
+            {"name": "r", "idempotency_retention_seconds": LONGEST_RETENTION + 1},
+            "retention_invalid",
+        ),
         ({"name": "r", "idempotency_retention_seconds": 10**30}, "retention_invalid"),
         ({"name": "r", "idempotency_retention_seconds": -(10**30)}, "retention_invalid"),
         ({"name": "r", "metadata": 5}, "metadata_not_object"),

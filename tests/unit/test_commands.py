@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from service.__main__ import main
 from service.commands.listening import ListenError, listen, url_of
 from service.commands.psql import split_password
 from service.commands.terminal import table
@@ -88,3 +89,22 @@ def test_every_address_is_reached_through_the_loopback_one() -> None:
 def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
     table(("id", "name"), [("1", "a"), ("1000", "")])
     assert capsys.readouterr().out == "id    name\n----  ----\n1     a\n1000\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (["verify", "--slices", "many"], "a whole number from 1 to 100000"),
+        (["verify", "--slices", "0"], "a whole number from 1 to 100000"),
+        (["verify", "--slices", "100001"], "a whole number from 1 to 100000"),
+        (["keys", "revoke", "development"], "a number that `keys list` shows"),
+        (["keys", "revoke", str(2**63)], "a number that `keys list` shows"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_told_what_is_accepted(
+    arguments: list[str], accepted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert f"must be {accepted}" in capsys.readouterr().err

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 READY := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -44,7 +44,10 @@ mutants: $(READY) ## break the code in one place at a time; tests must notice (F
 psql: $(READY) ## a psql session on the running embedded database
 	@exec $(BIN)/payledger psql
 
-# Whole files go to two workers, in order, the longest folders first: each file's tests share servers.
+# Whole files go to the workers, in the order of tests/conftest.py: each file's tests share servers.
+# Hundreds of Python programs are started: they are not to compile this code again each time, as in
+# containers, where that variable often is set.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## all tests, as CI runs them
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

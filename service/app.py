@@ -16,6 +16,7 @@ from service.api.counting import Requests
 from service.api.expiring import Expiring
 from service.api.hits import Hits
 from service.api.logs import AccessLogger, access_logger
+from service.api.plain_payments import PlainPayments
 from service.api.resources import (
     ACCESS,
     BALANCES,
@@ -24,8 +25,9 @@ from service.api.resources import (
     POSTER,
     READINESS,
     REQUESTS,
-    SHORTCUT,
+    SHORTCUTS,
     STATUS,
+    Shortcuts,
 )
 from service.cache.answers import AnswerCache
 from service.cache.auditor import Auditor
@@ -93,10 +95,10 @@ def create_app(settings: Settings, region: Region | None = None) -> web.Applicat
 def _add_routes(router: web.UrlDispatcher) -> None:
     ledger = "/v1/ledgers/{ledger}"
     # Payments first: routes are tried in order.
-    router.add_post(f"{ledger}/payments", payments.post_payment)
+    router.add_post(payments.ROUTE, payments.post_payment)
     router.add_post(f"{ledger}/payments/batch", payments.post_payments)
     router.add_get(balances.ROUTE, balances.get_balance)
-    router.add_get(f"{ledger}/payments", payments.find_payment)
+    router.add_get(payments.ROUTE, payments.find_payment)
     router.add_get(f"{ledger}/payments/{{payment_id}}", payments.get_payment)
     router.add_post(f"{ledger}/accounts", accounts.create_account)
     router.add_get(f"{ledger}/accounts", accounts.list_accounts)
@@ -137,7 +139,6 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             app[BALANCES] = balances
             app[GATEWAY] = gateway
             app[ACCESS] = access = Access(gateway)
-            app[SHORTCUT] = Hits(access, balances, app[REQUESTS]).answer
             app[STATUS] = Status(trust, listener, relay, l2)
             app[METRICS].source(*pool_metrics({"payments": writing, "reads": reading}))
             app[METRICS].source(*cache_metrics(counters, trust, balances, answers, l2))
@@ -153,6 +154,10 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             ):
                 readiness = Readiness(reading, poster)
                 app[POSTER] = poster
+                app[SHORTCUTS] = Shortcuts(
+                    Hits(access, balances, app[REQUESTS]).answer,
+                    PlainPayments(access, poster, app[REQUESTS]).answer,
+                )
                 app[READINESS] = Expiring(
                     lambda _: readiness.check(), seconds=_READINESS_SECONDS, most=1
                 )

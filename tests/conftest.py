@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import scratch
+from support import prepared, scratch
 from support.databases import Database
 from support.payments import Ledger, end_started, new_ledger
 from support.servers import Server, each_server, started_server
@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     scratch.use_memory()
+    if not is_worker(config):
+        prepared.open_home()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not is_worker(config):
+        prepared.close_home()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether another process begins and ends the run."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +76,23 @@ async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     await end_started()
     await database.close()
     assert await database.breaches(ledger.id) == []
+
+
+# Each takes half a minute or more. They go first, for the end of a run to find every worker with
+# something short left to do; and they wait as much as they work, so that more than one can go on.
+LONG_FILES = (
+    "tests/acceptance/test_prove.py",
+    "tests/integration/test_check_memory.py",
+    "tests/faults/test_faults_bite.py",
+    "tests/integration/test_cli.py",
+    "tests/acceptance/test_loadgen_demo.py",
+    "tests/acceptance/test_loadgen_replay_for_real.py",
+    "tests/integration/test_workers.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files in the order in which workers are to take them."""
+    place = {file: number for number, file in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))

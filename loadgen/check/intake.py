@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
 from loadgen import wire
-from loadgen.check.canonical import claim_of_answer, digest, of_request
+from loadgen.check.canonical import REMEMBERED, claim_of_answer, digest, of_request
 from loadgen.check.findings import Breach, Findings
 from loadgen.check.index import Attempt, Index, Read
 from loadgen.check.recovery import Recovery
@@ -151,8 +152,7 @@ class Intake:
         self, place: int, invoke: Invoke, answered: Answered, body: bytes
     ) -> tuple[bytes | None, str | None]:
         try:
-            document = wire.decode_payment(body)
-            claim = claim_of_answer(document)
+            document, claim = _understood(body)
         except (msgspec.DecodeError, ValueError) as error:
             self._findings.add(
                 Breach(
@@ -234,6 +234,13 @@ class Intake:
         self._findings.add(
             Breach("O5", rule, says, account=served.account, lines=(place,), evidence=evidence)
         )
+
+
+@lru_cache(REMEMBERED)
+def _understood(body: bytes) -> tuple[wire.PaymentDocument, bytes]:
+    """Give the document of a posted answer, and what it claims; replays have it from the first."""
+    document = wire.decode_payment(body)
+    return document, claim_of_answer(document)
 
 
 def _balance(served: Served) -> tuple[int, str]:

@@ -59,8 +59,8 @@ class Access:
             raise Problem("unknown_ledger")
         return Owner(ledger_id, api_key_id)
 
-    def recall(self, headers: Headers, ledger: str, scope: Scope) -> int | None:
-        """What `admit` answers, if that is known already; None: ask it, for a refusal too."""
+    def recall(self, headers: Headers, ledger: str, scope: Scope) -> Owner | None:
+        """What `identify` answers, if that is known already; None: ask it, for a refusal too."""
         credentials = self._credentials.of(headers)
         if credentials is None:
             return None
@@ -74,7 +74,7 @@ class Access:
             or (key.ledger_ids is not None and found.ledger_id not in key.ledger_ids)
         ):
             return None
-        return found.ledger_id
+        return Owner(found.ledger_id, credentials[0])
 
     async def admit_everywhere(self, request: web.Request, scope: Scope) -> None:
         """For what concerns no single ledger: a key bound to some will not do."""

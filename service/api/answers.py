@@ -1,11 +1,14 @@
-"""Responses: every one a JSON document, every refusal problem+json."""
+"""Answers: every one a JSON document, every refusal problem+json."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from aiohttp import hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE
 
 from service.errors import PROBLEM_JSON, render
 
@@ -17,11 +20,40 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 
+_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
+
+
+class Reply(NamedTuple):
+    """An answer, before it is known how it will be sent."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def response(self) -> web.Response:
+        """For aiohttp to send."""
+        return web.Response(body=self.body, status=self.status, headers=self.headers)
+
+    def message(self) -> bytes:
+        """As aiohttp sends it to whoever speaks HTTP/1.1 and keeps the connection."""
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        return b"%b\r\n%bContent-Length: %d\r\n%b\r\n%b" % (
+            _LINES[self.status].encode(),
+            fields.encode(),
+            len(self.body),
+            common_fields().encode(),
+            self.body,
+        )
+
+
+def common_fields() -> str:
+    """Of every answer."""
+    return f"Date: {rfc822_formatted_time()}\r\nServer: {SERVER_SOFTWARE}\r\n"
+
 
 def document(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """JSON that is ready to go out."""
-    sent = {hdrs.CONTENT_TYPE: JSON, **(headers or {})}
-    return web.Response(body=body, status=status, headers=sent)
+    return Reply(status, {hdrs.CONTENT_TYPE: JSON, **(headers or {})}, body).response()
 
 
 def rendered(
@@ -31,13 +63,18 @@ def rendered(
     return document(msgspec.json.encode(value), status, headers)
 
 
-def problem(problem: Problem) -> web.Response:
+def refusal(problem: Problem) -> Reply:
     """problem+json, with Retry-After where waiting helps."""
     answer = render(problem.code, problem.values, read=problem.read)
-    headers = {"Content-Type": PROBLEM_JSON, **problem.headers}
+    headers = {hdrs.CONTENT_TYPE: PROBLEM_JSON, **problem.headers}
     if answer.retry_after is not None:
         headers["Retry-After"] = str(answer.retry_after)
-    response = web.Response(body=answer.body, status=answer.status, headers=headers)
+    return Reply(answer.status, headers, answer.body)
+
+
+def problem(problem: Problem) -> web.Response:
+    """The same, for aiohttp to send."""
+    response = refusal(problem).response()
     if problem.close:
         response.force_close()
     return response

@@ -64,7 +64,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionError:
         raise  # the client is gone
     except Exception as exc:  # noqa: BLE001 -- the last resort
-        response = defect(exc, asked_as)
+        response = defect(exc, asked_as).response()
     if not response.prepared:
         response.headers[REQUEST_ID] = asked_as
     return response
@@ -88,11 +88,11 @@ def new_request_id() -> str:
     return f"{_process}-{next(_numbers)}"
 
 
-def defect(exc: BaseException | None, request_id: str) -> web.Response:
+def defect(exc: BaseException | None, request_id: str) -> answers.Reply:
     """Logs where it happened, and not its text, which may quote keys or bodies."""
     place = describe(exc) if exc is not None else None
     logger.error("defect", extra={"request_id": request_id, "exception": place})
-    return answers.problem(Problem("internal_error"))
+    return answers.refusal(Problem("internal_error"))
 
 
 def page(exc: web.HTTPException, request_id: str) -> web.Response:
@@ -109,4 +109,4 @@ def page(exc: web.HTTPException, request_id: str) -> web.Response:
             return answers.problem(Problem("expectation_failed"))
         case web.HTTPNotFound():
             return answers.problem(Problem("not_found"))
-    return defect(exc, request_id)
+    return defect(exc, request_id).response()

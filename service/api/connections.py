@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-from aiohttp.http import RawRequestMessage
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.api import answers, boundary
-from service.api.resources import SHORTCUT
+from service.api.json_bodies import BODY_LIMIT
+from service.api.logs import access_logger
+from service.api.resources import SHORTCUTS
 from service.errors import Problem
 
 if TYPE_CHECKING:
-    from service.api.resources import Shortcut
+    import asyncio
+    from collections.abc import Coroutine
+
+    from service.api.resources import Shortcuts
 
 logger = logging.getLogger(__name__)
 
@@ -30,64 +35,111 @@ class Runner(web.AppRunner):
             server.request_handler,
             request_factory=server.request_factory,
             loop=server._loop,
-            shortcut=self.app[SHORTCUT],
+            shortcuts=self.app[SHORTCUTS],
             # A compressed body is refused, by us: nothing is spent on it, whatever it holds.
             **{**server._kwargs, "auto_decompress": False},
         )
 
 
 class _Server(web.Server):
-    def __init__(self, *arguments: object, shortcut: Shortcut, **options: object) -> None:
+    def __init__(self, *arguments: object, shortcuts: Shortcuts, **options: object) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
-        self._shortcut = shortcut
+        self._shortcuts = shortcuts
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._shortcut, loop=self._loop, **self._kwargs)
+        return _Connection(self, self._shortcuts, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_shortcut",)
+    """aiohttp's task waits for the next request at `_waiter`. What is answered without it is so
+    while it waits, and only then: answers keep the order of their requests.
+    """
 
-    def __init__(self, server: _Server, shortcut: Shortcut, **options: object) -> None:
+    __slots__ = ("_answering", "_shortcuts")
+
+    def __init__(self, server: _Server, shortcuts: Shortcuts, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]
-        self._shortcut = shortcut
+        self._answering: asyncio.Task[None] | None = None
+        self._shortcuts = shortcuts
 
     def data_received(self, data: bytes) -> None:
-        """Answers a request at once if there is a short answer, and nothing is before it.
-
-        `_waiter` is what aiohttp's own task waits for between requests; it is put aside until
-        it is known whether there is one for it.
-        """
-        idle, self._waiter = self._waiter, None
+        """Answers a request at once if there is a short answer, and nothing is before it."""
+        idle, self._waiter = self._waiter, None  # not to be woken before that is known
         try:
             super().data_received(data)
         finally:
             self._waiter = idle
-        if idle is None or idle.done() or not self._messages:
-            return
-        if not self._answer_at_once():
-            idle.set_result(None)
+        if self._answering is None and self._messages and not self._answer_at_once(data):
+            self._wake()
 
-    def _answer_at_once(self) -> bool:
-        request, body = self._messages[0]
-        transport, parser = self.transport, self._parser
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _answer_at_once(self, data: bytes) -> bool:
+        request, content = self._messages[0]
         if (
-            len(self._messages) > 1
+            self._waiter is None
+            or self._waiter.done()
+            or len(self._messages) > 1
             or not isinstance(request, RawRequestMessage)  # the parser's error
-            or body is not EMPTY_PAYLOAD
-            or transport is None
-            or parser is None
+            or request.version != HttpVersion11
+            or request.should_close
+            or request.upgrade
+            or hdrs.EXPECT in request.headers
             or self.writing_paused
+            # A line of this log tells the route, so with those every request is routed.
+            or access_logger.isEnabledFor(logging.DEBUG)
         ):
             return False
-        answer = self._shortcut(request)
-        if answer is None:
+        if content is EMPTY_PAYLOAD:
+            answer = self._shortcuts.without_body(request)
+            if answer is None:
+                return False
+            self._take()
+            self._send(answer)
+            return True
+        body = _whole_body(request, data)
+        answering = None if body is None else self._shortcuts.with_body(request, body)
+        if answering is None:
             return False
-        self._messages.clear()
-        parser.message_consumed()
-        transport.write(answer)
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._take()
+        self._request_in_progress = True
+        self._answering = self._loop.create_task(self._finish(answering))
         return True
+
+    def _take(self) -> None:
+        self._messages.clear()
+        if self._parser is not None:
+            self._parser.message_consumed()
+
+    def _send(self, answer: bytes) -> None:
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self.transport is not None:  # else the client is gone
+            self.transport.write(answer)
+
+    async def _finish(self, answering: Coroutine[None, None, bytes]) -> None:
+        """Sends what was worked on, and lets aiohttp go on where it was."""
+        try:
+            self._send(await answering)
+        except BaseException:
+            self.force_close()  # whoever asks again with the key is told
+            raise
+        finally:
+            self._answering = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+        if self._close:
+            self.force_close()
+        elif self._messages:
+            self._wake()
+
+    def _process_keepalive(self) -> None:
+        if self._answering is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
 
     def handle_error(
         self,
@@ -104,7 +156,7 @@ class _Connection(web.RequestHandler):
             raise ConnectionError("an answer is under way: another one cannot follow")
         request_id = boundary.new_request_id()
         if status >= 500:
-            response = boundary.defect(exc, request_id)
+            response = boundary.defect(exc, request_id).response()
         else:
             logger.debug("not HTTP", extra={"exception": type(exc).__name__})
             response = answers.problem(Problem("request_malformed"))
@@ -121,3 +173,14 @@ class _Connection(web.RequestHandler):
             resp = boundary.page(resp, request_id)
             resp.headers[boundary.REQUEST_ID] = request_id
         return await super().finish_response(request, resp, start_time)
+
+
+def _whole_body(request: RawRequestMessage, data: bytes) -> bytes | None:
+    """The body, if the whole of it came with its head, and nothing after it; else None.
+
+    It stays where it is, for whoever reads it the ordinary way.
+    """
+    body = data[data.find(b"\r\n\r\n") + 4 :]
+    if len(body) > BODY_LIMIT or str(len(body)) != request.headers.get(hdrs.CONTENT_LENGTH):
+        return None
+    return body

@@ -8,20 +8,16 @@ ordinary way, which alone decides what is wrong and in which order.
 
 from __future__ import annotations
 
-import logging
 import re
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import hdrs
-from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
 from service.api import balances, documents
-from service.api.answers import JSON
+from service.api.answers import JSON, common_fields
 from service.api.boundary import REQUEST_ID, request_id
-from service.api.logs import access_logger
 from service.api.tokens import read_token
 from service.cache.model import AccountKey
 
@@ -50,32 +46,20 @@ class Hits:
         self._requests = requests
 
     def answer(self, request: RawRequestMessage) -> bytes | None:
-        """What the handler would answer a request without a body, counted; None: it has to say.
-
-        The connection stays open. A line of the access log tells the route, so with those all
-        requests are routed.
-        """
+        """What the handler would answer a request without a body, counted; None: it has to say."""
         began_at = perf_counter()
-        if (
-            request.method != hdrs.METH_GET
-            or request.version != HttpVersion11
-            or request.should_close
-            or request.upgrade
-            or access_logger.isEnabledFor(logging.DEBUG)
-        ):
-            return None
         target = _TARGET.fullmatch(request.path)
-        headers = request.headers
-        if target is None or hdrs.EXPECT in headers:
+        if target is None or request.method != hdrs.METH_GET:
             return None
+        headers = request.headers
         ledger, code, text = target.groups()
         least = None if text is None else read_token(text)
         if text is not None and least is None:
             return None
-        ledger_id = self._access.recall(headers, ledger, "read")
-        if ledger_id is None:
+        owner = self._access.recall(headers, ledger, "read")
+        if owner is None:
             return None
-        served = self._cache.peek(AccountKey(ledger_id, code), *(least or ()))
+        served = self._cache.peek(AccountKey(owner.ledger_id, code), *(least or ()))
         if served is None:
             return None
 
@@ -86,8 +70,7 @@ class Hits:
             f"Age: {int(served.age_seconds)}\r\n"
             f"Payledger-Source: {served.layer}\r\n"
             f"{REQUEST_ID}: {request_id(headers)}\r\n"
-            f"Date: {rfc822_formatted_time()}\r\n"
-            f"Server: {SERVER_SOFTWARE}\r\n\r\n"
+            f"{common_fields()}\r\n"
         )
         if balances.is_known(headers, etag):
             self._requests.count(hdrs.METH_GET, balances.ROUTE, 304, began_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp.abc import AbstractAccessLogger
 
@@ -20,21 +20,35 @@ class AccessLogger(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """The route's template, never the path: that may hold an idempotency key."""
-        level = logging.WARNING if response.status >= 500 else logging.DEBUG
-        if access_logger.isEnabledFor(level):
-            access_logger.log(level, "request", extra=_facts(request, response, time))
+        match_info = getattr(request, "_match_info", None)  # None: it was not HTTP
+        resource = match_info.route.resource if match_info is not None else None
+        log(
+            request.method,
+            resource.canonical if resource is not None else None,
+            response.status,
+            time,
+            match_info.get("ledger") if match_info is not None else None,
+            response.headers.get(REQUEST_ID),
+        )
 
 
-def _facts(
-    request: web.BaseRequest, response: web.StreamResponse, seconds: float
-) -> dict[str, Any]:
-    match_info = getattr(request, "_match_info", None)  # None: it was not HTTP
-    resource = match_info.route.resource if match_info is not None else None
-    return {
-        "method": request.method,
-        "route": resource.canonical if resource is not None else None,
-        "status": response.status,
-        "duration_ms": round(seconds * 1000, 3),
-        "ledger": match_info.get("ledger") if match_info is not None else None,
-        "request_id": response.headers.get(REQUEST_ID),
-    }
+def log(
+    method: str,
+    route: str | None,
+    status: int,
+    seconds: float,
+    ledger: str | None,
+    request_id: str | None,
+) -> None:
+    """One request that was answered."""
+    level = logging.WARNING if status >= 500 else logging.DEBUG
+    if access_logger.isEnabledFor(level):
+        facts = {
+            "method": method,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "ledger": ledger,
+            "request_id": request_id,
+        }
+        access_logger.log(level, "request", extra=facts)

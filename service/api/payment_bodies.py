@@ -67,18 +67,24 @@ _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_payment(body: bytes, idem_key: str) -> Element:
-    """The body of a single payment; `idem_key` came beside it."""
+def read_plain_payment(body: bytes, idem_key: str) -> Element | None:
+    """The body of a payment in the common form; None: it is of another."""
     try:
         simple = _simple.decode(body)
     except msgspec.ValidationError:
-        pass
-    else:
-        if _is_common(simple.amount):
-            rest = body[body.index(b"{") + 1 :]
-            text = b'{"idempotency_key":%b,%b' % (msgspec.json.encode(idem_key), rest)
-            return Element(text, idem_key, (simple.from_, simple.to))
+        return None
+    if not _is_common(simple.amount):
+        return None
+    rest = body[body.index(b"{") + 1 :]
+    text = b'{"idempotency_key":%b,%b' % (msgspec.json.encode(idem_key), rest)
+    return Element(text, idem_key, (simple.from_, simple.to))
 
+
+def read_payment(body: bytes, idem_key: str) -> Element:
+    """The body of a single payment; `idem_key` came beside it."""
+    plain = read_plain_payment(body, idem_key)
+    if plain is not None:
+        return plain
     try:
         fields = _fields.decode(body)
     except msgspec.ValidationError:

@@ -45,8 +45,11 @@ _TOKENS_LIMIT = 4096
 _ABOUT_ALL = ("not_attempted", "outcome_unknown")
 
 
+ROUTE = "/v1/ledgers/{ledger}/payments"
+
+
 async def post_payment(request: web.Request) -> web.Response:
-    """201 when posted, first and replay alike."""
+    """201 when posted, first and replay alike. Most are posted by service.api.plain_payments."""
     poster = request.app[POSTER]
     deadline = poster.deadline()
     owner = await request.app[ACCESS].identify(request, "write")
@@ -56,7 +59,7 @@ async def post_payment(request: web.Request) -> web.Response:
     check_json(body)
     result = await poster.post_payment(read_payment(body, idem_key), owner, deadline)
     _count(request, result)
-    return _answer(request, result, 201)
+    return reply(request.match_info["ledger"], result, 201).response()
 
 
 async def post_payments(request: web.Request) -> web.StreamResponse:
@@ -141,14 +144,15 @@ async def find_payment(request: web.Request) -> web.Response:
         raise Problem("parameter_malformed", {"parameter": "key", "reason": "missing"})
     check_key(given["key"])
     result = await request.app[GATEWAY].find_payment_by_key(given["key"], ledger_id)
-    return _answer(request, result, 200)
+    return reply(request.match_info["ledger"], result, 200).response()
 
 
 def _count(request: web.Request, result: PaymentResult) -> None:
     request.app[REQUESTS].paid(result.outcome, result.code, replayed=result.replayed)
 
 
-def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> web.Response:
+def reply(ledger: str, result: PaymentResult, posted_status: int) -> answers.Reply:
+    """The answer to whoever asks for one payment. Raises Problem for what is not posted."""
     if result.outcome != "posted":
         raise Problem(
             result.code or "internal_error",
@@ -156,13 +160,14 @@ def _answer(request: web.Request, result: PaymentResult, posted_status: int) -> 
             headers={_REPLAYED: "true"} if result.replayed else None,
         )
     headers = {
-        "Location": f"/v1/ledgers/{request.match_info['ledger']}/payments/{result.payment_id}",
+        "Content-Type": answers.JSON,
+        "Location": f"/v1/ledgers/{ledger}/payments/{result.payment_id}",
         "ETag": f'"{result.payment_id}"',
         **_tokens(result),
     }
     if result.replayed:
         headers[_REPLAYED] = "true"
-    return answers.document(result.body, posted_status, headers)
+    return answers.Reply(posted_status, headers, result.body)
 
 
 def _line(number: int, result: PaymentResult) -> bytes:

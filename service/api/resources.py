@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -18,8 +18,13 @@ from service.ledger.readiness import Check
 from service.metrics.instruments import Metrics
 from service.relay.status import Status
 
-# Gives a request's whole answer, head and body, or None: then that goes the ordinary way.
-Shortcut: TypeAlias = Callable[[RawRequestMessage], bytes | None]
+
+class Shortcuts(NamedTuple):
+    """What gives a request's whole answer, head and body, or None: that goes the ordinary way."""
+
+    without_body: Callable[[RawRequestMessage], bytes | None]
+    with_body: Callable[[RawRequestMessage, bytes], Coroutine[None, None, bytes] | None]
+
 
 ACCESS = web.AppKey("access", Access)
 BALANCES = web.AppKey("balances", BalanceCache)
@@ -28,5 +33,5 @@ METRICS = web.AppKey("metrics", Metrics)
 POSTER = web.AppKey("poster", Poster)
 READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)
 REQUESTS = web.AppKey("requests", Requests)
-SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut")
+SHORTCUTS = web.AppKey("shortcuts", Shortcuts)
 STATUS = web.AppKey("status", Status)

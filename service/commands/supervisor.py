@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from service.commands import worker
+from service.commands import worker_start
 from service.database.connections import DatabaseError
 from service.metrics.memory import Memory
 
@@ -33,7 +33,6 @@ TEND_SECONDS = 0.5
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0  # one that lived that long was sound: its successor is started at once
-_HANGING_SECONDS = 5.0
 
 
 class Supervisor:
@@ -45,9 +44,11 @@ class Supervisor:
         """`environment` holds what the workers read their settings from."""
         self._listener = listener
         self._memory = Memory.make(settings.workers)
-        self._environment = {**environment, "PYTHONPATH": worker.python_path()}
+        self._environment = {**environment, "PYTHONPATH": worker_start.python_path()}
         self._patience_seconds = (
-            settings.deadline_seconds + worker.SHUTDOWN_MARGIN_SECONDS + _HANGING_SECONDS
+            settings.deadline_seconds
+            + worker_start.SHUTDOWN_MARGIN_SECONDS
+            + worker_start.HANGING_SECONDS
         )
         self._workers = [_Worker(number) for number in range(1, settings.workers + 1)]
 
@@ -107,7 +108,7 @@ class Supervisor:
         descriptors = (self._listener.fileno(), theirs.fileno(), self._memory.fd)
         with theirs:
             each.process = subprocess.Popen(  # noqa: S603 - ourselves
-                [*worker.command(), *map(str, (each.number, *descriptors))],
+                [*worker_start.command(), *map(str, (each.number, *descriptors))],
                 stdin=subprocess.DEVNULL,
                 pass_fds=descriptors,
                 env=self._environment,
@@ -182,10 +183,10 @@ class _Worker:
             heard = self._channel.recv(65536) if self._channel is not None else b""
         except OSError:
             return False
-        if heard.startswith(worker.READY):
+        if heard.startswith(worker_start.READY):
             self.ready = True
-        elif heard.startswith(worker.FAILED):
-            self.said = heard.removeprefix(worker.FAILED).decode(errors="replace")
+        elif heard.startswith(worker_start.FAILED):
+            self.said = heard.removeprefix(worker_start.FAILED).decode(errors="replace")
         elif not heard and self._channel is not None:
             self._channel.close()  # SIGCHLD tells the rest
             self._channel = None

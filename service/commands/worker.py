@@ -1,4 +1,4 @@
-"""One of the processes that serve: what service.commands.supervisor starts, by `command`.
+"""One of the processes that serve: what service.commands.supervisor starts.
 
 It inherits the listening socket, and a channel to its parent. The channel says `ready`, or `failed`
 and why; its end says that the parent is gone, by SIGKILL perhaps, and that is ours, too.
@@ -13,10 +13,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.app import create_app
+from service.commands.worker_start import (
+    FAILED,
+    HANGING_SECONDS,
+    READY,
+    SHUTDOWN_MARGIN_SECONDS,
+)
 from service.database.connections import DatabaseError
 from service.logs import set_up_logging
 from service.metrics.memory import Memory, Region
@@ -25,12 +30,6 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-READY = b"ready\n"
-FAILED = b"failed "
-
-SHUTDOWN_MARGIN_SECONDS = 2.0  # a request that ends at its deadline still gets its answer
-_HANGING_SECONDS = 5.0
 
 
 def main() -> int:
@@ -71,25 +70,13 @@ def main() -> int:
     return 0
 
 
-def command() -> list[str]:
-    """What to run; the arguments are those that `main` reads."""
-    # -P: a directory `service` where the command was typed is none of ours.
-    return [sys.executable, "-P", "-c", "from service.commands.worker import main; exit(main())"]
-
-
-def python_path() -> str:
-    """PYTHONPATH for `command`: wherever this module was found."""
-    here = str(Path(__file__).parents[2])
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-
-
 def _outlive(channel: socket.socket, gone: Callable[[], object], seconds: float) -> None:
     """Waits for the parent's end; a loop that hangs must not keep the port for ever."""
     with suppress(OSError):
         channel.recv(1)
     with suppress(RuntimeError):  # the loop is closed: we are ending anyway
         gone()
-    time.sleep(seconds + _HANGING_SECONDS)
+    time.sleep(seconds + HANGING_SECONDS)
     os._exit(1)
 
 

@@ -41,11 +41,12 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
-def primary(own_server: Server) -> Database:
+def primary(own_server: Server) -> Iterator[Database]:
     primary = Database(own_server, own_server.new_database())
     primary.sql(ACCOUNTS)
     primary.sql("select ledger.take_relay_lease('the test', 'g1')", "payledger_service")
-    return primary
+    yield primary
+    own_server.postgres.drop_database(primary.name)  # or the next standby copies it, too
 
 
 @pytest.fixture

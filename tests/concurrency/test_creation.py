@@ -55,7 +55,9 @@ async def test_an_account_created_while_a_payment_waits_for_its_locks_gets_no_ve
     async def pay_new() -> str | None:
         if call == "single":
             return (await ledger.pay(first, "k", "alice", "new", 1)).code
-        return (await ledger.pay_many(first, [item("k", "alice", "new", 1)]))[0].code
+        # Two, since one that comes alone is posted as a single one is.
+        items = [item("k", "alice", "new", 1), item("k2", "alice", "nobody", 1)]
+        return (await ledger.pay_many(first, items))[0].code
 
     async with stranger.transaction():
         await stranger.execute(LOCK, ledger.id, "alice")

@@ -56,12 +56,13 @@ class Generated:
             self._ledger.observer,
             [{"idempotency_key": key} | content for key, content in requests.items()],
         )
+        bodies = {key: json.dumps(content) for key, content in requests.items()}
         for copy in range(COPIES):
-            for (key, content), result in zip(requests.items(), results, strict=True):
+            for (key, body), result in zip(bodies.items(), results, strict=True):
                 self._attempts += 1
                 self._at += SECOND // 1000
                 n, at = self._attempts, self._at
-                invoke = Invoke(n, at, n, key, json.dumps(content))
+                invoke = Invoke(n, at, n, key, body)
                 answered = Answered(n, at, 201, result.body, copy > 0)
                 self._file.write(encode(invoke) + b"\n" + encode(answered) + b"\n")
 
@@ -92,11 +93,15 @@ def peak_of_check(history: Path, attempts: int, dsn: str) -> int:
 
 
 @pytest.fixture
-async def books(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
-    """A new ledger. The checker looks at it: to verify that many payments, too, takes long."""
-    database = Database(server, shared_database)
+async def books(server: Server) -> AsyncIterator[Ledger]:
+    """A new ledger, in a database of its own: it is too many payments for others to look through.
+
+    The checker looks at it: to verify that many payments, too, takes long.
+    """
+    database = Database(server, server.new_database())
     yield await new_ledger(database)
     await database.close()
+    server.postgres.drop_database(database.name)
 
 
 @pytest.mark.timeout(600)

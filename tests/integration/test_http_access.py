@@ -47,6 +47,26 @@ async def ask(api: Api, method: str, path: str) -> Answer:
     return await api.request(method, path.format(ledger=api.ledger), body=body)
 
 
+async def test_a_known_key_posts_only_with_its_scope_and_in_its_ledger(api: Api) -> None:
+    """A payment's key is looked for in memory first."""
+    payment = {"from": "a", "to": "b", "amount": "1", "currency": "USD"}
+    other = api.on("other-" + fresh_key())
+    created = await api.request("POST", "/v1/ledgers", body={"name": other.ledger})
+    assert created.status == 201
+    reader = await key(api, "read")
+    bound = await key(api, "read", "write", ledgers=[api.ledger])
+    for asking in (
+        reader,
+        bound,
+        replace(bound, ledger=other.ledger),
+        replace(api, ledger=other.ledger),
+    ):
+        await asking.get("/accounts")  # now it is known, if it may
+    assert (await reader.pay(payment)).outcome == (403, "forbidden")
+    assert (await replace(bound, ledger=other.ledger).pay(payment)).outcome == (403, "forbidden")
+    assert (await bound.pay(payment)).outcome == (422, "unknown_account")
+
+
 @pytest.mark.parametrize(("method", "path", "scope"), RESOURCES, ids=IDS)
 async def test_every_resource_needs_a_key_with_its_scope(
     api: Api, method: str, path: str, scope: str

@@ -224,6 +224,14 @@ async def test_a_compressed_body_is_refused_and_not_looked_into(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+async def test_a_body_that_says_it_is_encoded_is_refused_whatever_it_is(api: Api) -> None:
+    payment = {"from": "a", "to": "b", "amount": "1", "currency": "USD"}
+    assert (await api.pay(payment)).outcome == (422, "unknown_account")  # now the key is known
+    headers = {"Content-Encoding": "x-none", "Idempotency-Key": fresh_key()}
+    answer = await api.post("/payments", payment, headers=headers)
+    assert answer.outcome == (415, "unsupported_media_type")
+
+
 @pytest.mark.parametrize(("path", "limit"), [("/payments", 65536), ("/payments/batch", 2097152)])
 async def test_a_body_of_the_limit_is_read_and_a_larger_one_refused(
     api: Api, path: str, limit: int

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from http_support import fresh_key, serving
 
+from service.api.plain_payments import PlainPayments
+
 if TYPE_CHECKING:
     from http_support import Api
 
@@ -78,6 +80,51 @@ async def test_the_answer_is_what_sql_answered_byte_for_byte(books: Api) -> None
         books.ledger,
     )
     assert answer.body == body.encode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, 201),
+        ({"from": "alice", "to": "bob", "amount": "1000001"}, 422),
+        ({"to": "nobody"}, 422),
+        ({"amount": 0}, 400),
+        ({"currency": "EUR"}, 400),
+        ({"description": "rent", "metadata": {"a": [1, "\u00e9"]}}, 201),
+    ],
+)
+async def test_a_plain_payment_is_answered_as_the_handler_answers(
+    books: Api, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], status: int
+) -> None:
+    """The handler has it when its key is quoted, or its content type is spelt in another way."""
+    plain = []
+    post = PlainPayments._post
+
+    def count(self: PlainPayments, element: Any, *rest: Any) -> Any:
+        plain.append(element.idem_key)
+        return post(self, element, *rest)
+
+    monkeypatch.setattr(PlainPayments, "_post", count)
+    body = payment() | changed
+    keys = fresh_key(), fresh_key()
+    other = {"Idempotency-Key": f'"{keys[1]}"', "Content-Type": "application/json; charset=utf-8"}
+    for _ in ("first", "again"):
+        at_once = await books.pay(body, keys[0])
+        handled = await books.post("/payments", body, headers=other)
+        assert at_once.status == handled.status == status
+        assert at_once.headers.keys() == handled.headers.keys()
+        own = {"Date", "X-Request-Id", "Location", "ETag", "Payledger-Tokens", "Content-Length"}
+        same = at_once.headers.keys() - own
+        assert {n: at_once.headers[n] for n in same} == {n: handled.headers[n] for n in same}
+        assert at_once.json.keys() == handled.json.keys()
+        if status == 201:
+            id_, version = at_once.json["payment_id"], at_once.json["entries"][1]["version"]
+            assert at_once.headers["ETag"] == f'"{id_}"'
+            assert at_once.headers["Location"] == f"/v1/ledgers/{books.ledger}/payments/{id_}"
+            assert f"alice={version}-" in at_once.headers["Payledger-Tokens"]
+        else:
+            assert at_once.json == handled.json
+    assert plain == [keys[0]] * 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from support.auditor import breaches
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -41,17 +43,10 @@ class Database:
 
     async def breaches(self, ledger_id: int | None = None) -> list[str]:
         """What is wrong with the books, by our own SQL and by the ledger's; empty when sound."""
+        if ledger_id is not None and self.name == self.server.shared_database:
+            return await self.server.auditor.breaches(ledger_id)
         async with self.connection("postgres") as con:
-            rows = await con.fetch(
-                "select breach, subject from tests.breaches"
-                " where ledger_id = coalesce($1, ledger_id)",
-                ledger_id,
-            )
-            if await con.fetchval("select to_regproc('ledger.verify_ledger')"):
-                rows += await con.fetch(
-                    "select breach, subject, detail from ledger.verify_ledger($1)", ledger_id
-                )
-        return [str(tuple(row)) for row in rows]
+            return await breaches(con, ledger_id)
 
     async def close(self) -> None:
         """Close every connection, also those in a failed transaction or in the middle of one."""

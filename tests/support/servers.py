@@ -13,9 +13,9 @@ import secrets
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -23,9 +23,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.database.migrations import migrate
-from service.embedded import EmbeddedPostgres, list_postgres
+from service.embedded import EmbeddedPostgres, PostgresBinaries, create, list_postgres
 from service.embedded.psql import find_psql
+from support import prepared
+from support.auditor import Auditor
 from support.container import ContainerPostgres
+from support.passwords import verifier
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -85,6 +88,9 @@ class Server:
         run(migrate(self.postgres.dsn("payledger_migrator", TEMPLATE)))
         self.postgres.grant_roles()
         self.sql(BREACHES.read_text(encoding="utf-8"), TEMPLATE)
+        for user in (create.SUPERUSER, *create.LOGINS):
+            password = urlsplit(self.postgres.dsn(user, "postgres")).password or ""
+            self.sql(f"alter role {user} password '{verifier(password)}'")
 
     def new_database(self, template: str = TEMPLATE) -> str:
         """The name of a fresh copy."""
@@ -97,11 +103,21 @@ class Server:
         """The name of one database for all tests that keep to a ledger of their own: no copying."""
         return self.new_database()
 
+    @cached_property
+    def auditor(self) -> Auditor:
+        """For the shared database."""
+        return Auditor(self.dsn("postgres", self.shared_database))
+
+    def close(self) -> None:
+        """What goes on beside the server."""
+        if "auditor" in vars(self):
+            self.auditor.close()
+
     def new_login(self, name: str, member_of: str | None = None) -> None:
         """A login with no rights but those of one group, until drop_logins; made once."""
         if name not in self.logins:
             self.logins[name] = secrets.token_urlsafe(12)
-            self.sql(f"create role {name} login password '{self.logins[name]}'")
+            self.sql(f"create role {name} login password '{verifier(self.logins[name])}'")
         if member_of:
             self.sql(f"grant {member_of} to {name}")
 
@@ -140,7 +156,7 @@ def each_server() -> list[Any]:
     # One of each version: the preferred one.
     majors = {server.major: server for server in reversed(found)}
     servers = [
-        pytest.param(server, id=f"{server.source}{server.major}")
+        pytest.param(server, id=_label(server))
         for server in found
         if majors[server.major] is server
     ]
@@ -158,18 +174,49 @@ def started_server(parameter: Any) -> Iterator[Server]:
         return
     root = Path(tempfile.mkdtemp(prefix="payledger-tests-"))
     root.chmod(0o711)  # the server's user isn't root
-    postgres = EmbeddedPostgres(root / "state", bin_dir=parameter.bin_dir, settings=SETTINGS)
+    copied = prepared.copy(_label(parameter), partial(_make, parameter), root / "state")
+    try:
+        with _running(parameter, root / "state") as (_, server):
+            if not copied:
+                server.prepare()
+            with closing(server):
+                yield server
+    finally:
+        shutil.rmtree(root)
+
+
+def _make(parameter: PostgresBinaries, state: Path) -> None:
+    """What copies are made of: the directory of a server that was prepared, then stopped."""
+    with _running(parameter, state, keep=True) as (postgres, server):
+        server.prepare()
+        postgres.stop()
+        postgres.state.remove("port")  # or each copy would try for the same
+
+
+@contextmanager
+def _running(
+    parameter: PostgresBinaries, state: Path, *, keep: bool = False
+) -> Iterator[tuple[EmbeddedPostgres, Server]]:
+    """An embedded server in this directory; `keep` what it has when all went well."""
+    postgres = EmbeddedPostgres(state, bin_dir=parameter.bin_dir, settings=SETTINGS)
     try:
         postgres.start()
-        label = f"{parameter.source}{parameter.major}"
-        server = Server(postgres, parameter.major, label, find_psql(parameter.bin_dir))
-        server.prepare()
-        yield server
+        yield (
+            postgres,
+            Server(postgres, parameter.major, _label(parameter), find_psql(parameter.bin_dir)),
+        )
+    except BaseException:
+        keep = False
+        raise
     finally:
         postgres.stop("immediate")
-        postgres.remove_data()
+        if not keep:
+            postgres.remove_data()
         postgres.state.drop_socket_dir()
-        shutil.rmtree(root)
+
+
+def _label(parameter: PostgresBinaries) -> str:
+    return f"{parameter.source}{parameter.major}"
 
 
 def _start_container() -> Iterator[Server]:
@@ -185,6 +232,7 @@ def _start_container() -> Iterator[Server]:
         postgres.start()
         server = Server(postgres, postgres.major, "container", postgres.psql)
         server.prepare()
-        yield server
+        with closing(server):
+            yield server
     finally:
         postgres.stop()

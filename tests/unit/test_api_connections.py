@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 from support.waiting import until
 
 from service.api.connections import Runner
-from service.api.resources import SHORTCUT
+from service.api.resources import SHORTCUTS, Shortcuts
 
 if TYPE_CHECKING:
     from aiohttp.http import RawRequestMessage
@@ -21,7 +22,10 @@ KEEPALIVE_SECONDS = 75.0
 
 
 class Served:
-    """A server whose shortcut knows /hit; its handler answers `handled` when `gate` is open."""
+    """A server with shortcuts for GET /hit and POST /pay; the handler answers the rest.
+
+    The handler and /pay wait for `gate` to be open.
+    """
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -29,25 +33,39 @@ class Served:
         self.looked_at: list[str] = []
         self.hit = HIT
         app = web.Application(handler_args={"keepalive_timeout": KEEPALIVE_SECONDS})
-        app[SHORTCUT] = self._shortcut
+        app[SHORTCUTS] = Shortcuts(self._hit, self._pay)
         app.router.add_route("*", "/{any}", self._handle)
         self.runner = Runner(app, shutdown_timeout=1.0)
         self.port = 0
 
-    def _shortcut(self, request: RawRequestMessage) -> bytes | None:
+    def _hit(self, request: RawRequestMessage) -> bytes | None:
         self.looked_at.append(request.path)
         return self.hit if request.path == "/hit" else None
+
+    def _pay(self, request: RawRequestMessage, body: bytes) -> Coroutine[None, None, bytes] | None:
+        self.looked_at.append(request.path)
+        return self._paid(body) if request.path == "/pay" else None
+
+    async def _paid(self, body: bytes) -> bytes:
+        await self.gate.wait()
+        answer = b"paid " + body
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer)
 
     async def _handle(self, request: web.Request) -> web.Response:
         await self.gate.wait()
         return web.Response(body=b"handled " + await request.read())
 
     @property
-    def connection(self) -> web.RequestHandler:
-        """The only one."""
+    def connections(self) -> list[Any]:
+        """Those that are open."""
         server = self.runner.server
         assert isinstance(server, web.Server)
-        (connection,) = server.connections
+        return server.connections
+
+    @property
+    def connection(self) -> Any:
+        """The only one."""
+        (connection,) = self.connections
         return connection
 
 
@@ -73,6 +91,11 @@ class Client:
 
 async def until_idle(served: Served) -> None:
     await until(lambda: served.connection._waiter is not None, "aiohttp waits for a request")
+
+
+def post(path: str, body: str, *headers: str) -> str:
+    length = f"Content-Length: {len(body)}"
+    return "\r\n".join((f"POST {path} HTTP/1.1", "Host: here", length, *headers, "", body))
 
 
 def get(path: str, *headers: str) -> str:
@@ -125,10 +148,130 @@ async def test_a_body_is_no_request(served: Served, client: Client) -> None:
     assert served.looked_at == []
 
 
-async def test_a_request_with_a_body_goes_the_ordinary_way(served: Served, client: Client) -> None:
-    client.send(get("/hit", "Content-Length: 2") + "no")
-    assert await client.answer() == (200, b"handled no")
+async def test_a_body_that_came_with_its_head_is_handed_over(
+    served: Served, client: Client
+) -> None:
+    for body in ("1", "{}" * 1000, "\r\n\r\n" * 10, "x" * 65536):
+        client.send(post("/pay", body))
+        assert await client.answer() == (200, b"paid " + body.encode())
+        client.send(get("/else"))
+        assert await client.answer() == (200, b"handled ")
+    assert served.looked_at == ["/pay", "/else"] * 4
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get("/hit", "Content-Length: 2") + "no",  # only what has no body may be a hit
+        post("/else", "no"),
+        post("/pay", "no", "Connection: close"),
+        post("/pay", "no", "Expect: 100-continue"),
+        post("/pay", "no", "Connection: upgrade", "Upgrade: websocket"),
+        post("/pay", "no", "Connection: keep-alive").replace("1.1", "1.0", 1),
+        get("/pay", "Transfer-Encoding: chunked").replace("GET", "POST") + "2\r\nno\r\n0\r\n\r\n",
+        post("/pay", "x" * 65537),
+    ],
+)
+async def test_what_is_not_plain_is_left_to_the_handler(
+    served: Served, client: Client, request_: str
+) -> None:
+    client.send(request_)
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    if b" 100 " in head:
+        head = await client.reader.readuntil(b"\r\n\r\n")
+    assert (await client.reader.readexactly(9))[:8] == b"handled "
+
+
+@pytest.mark.parametrize("headers", [("Connection: close",), ("Expect: 100-continue",)])
+async def test_a_hit_that_ends_the_connection_is_left_to_the_handler(
+    served: Served, client: Client, headers: tuple[str, ...]
+) -> None:
+    client.send(get("/hit", *headers))
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    assert head.split(b" ")[1] in (b"100", b"200")
     assert served.looked_at == []
+
+
+async def test_with_an_access_log_every_request_is_routed(
+    served: Served, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "payledger.access"):
+        client.send(get("/hit"))
+        assert await client.answer() == (200, b"handled ")
+
+
+async def test_a_body_in_pieces_is_left_to_the_handler(served: Served, client: Client) -> None:
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+    for piece in (post("/pay", "")[:-2].replace("0", "2") + "\r\nn", "o"):
+        served.connection.data_received(piece.encode())
+    assert await client.answer() == (200, b"handled no")
+    assert served.looked_at == ["/hit"]
+
+
+async def test_a_head_in_pieces_may_be_followed_by_its_body(served: Served, client: Client) -> None:
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+    whole = post("/pay", "body")
+    for piece in (whole[:30], whole[30:]):
+        served.connection.data_received(piece.encode())
+    assert await client.answer() == (200, b"paid body")
+
+
+async def test_what_comes_while_a_body_is_worked_on_waits(served: Served, client: Client) -> None:
+    served.gate.clear()
+    client.send(post("/pay", "1"))
+    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    client.send(get("/hit"))
+    client.send(post("/pay", "2"))
+    await until(lambda: len(served.connection._messages) == 2, "the others were read")
+    served.gate.set()
+    assert await client.answer() == (200, b"paid 1")
+    assert [await client.answer() for _ in range(2)] == [(200, b"handled "), (200, b"handled 2")]
+    client.send(post("/pay", "3"))
+    assert await client.answer() == (200, b"paid 3")
+
+
+async def test_a_client_that_goes_away_ends_nothing(served: Served, client: Client) -> None:
+    served.gate.clear()
+    client.send(post("/pay", "1"))
+    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    working = served.connection._answering
+    client.writer.transport.abort()
+    await until(lambda: not served.connections, "the connection is gone")
+    assert not working.done()
+    served.gate.set()
+    await working
+
+
+async def test_what_is_worked_on_is_finished_when_the_service_stops(
+    served: Served, client: Client
+) -> None:
+    served.gate.clear()
+    client.send(post("/pay", "1"))
+    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    stopping = asyncio.create_task(served.runner.cleanup())
+    await until(lambda: served.connection._handler_waiter is not None, "it is waited for")
+    served.gate.set()
+    assert await client.answer() == (200, b"paid 1")
+    await stopping
+    assert await client.reader.read() == b""
+
+
+async def test_a_connection_is_not_idle_while_a_body_is_worked_on(
+    served: Served, client: Client
+) -> None:
+    served.gate.clear()
+    client.send(post("/pay", "1"))
+    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    connection = served.connection
+    connection._next_keepalive_close_time = 0.0
+    connection._process_keepalive()
+    served.gate.set()
+    assert await client.answer() == (200, b"paid 1")
+    connection._next_keepalive_close_time = 0.0
+    connection._process_keepalive()
+    assert await client.reader.read() == b""
 
 
 async def test_answers_keep_the_order_of_requests(served: Served, client: Client) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import re
 import time
 from types import SimpleNamespace
@@ -147,9 +146,6 @@ async def test_it_is_the_newest_that_was_heard(service: Service) -> None:
         (BALANCE.replace("alice", "bob"), "GET", {}),
         (BALANCE.replace("main", "other"), "GET", {}),
         (f"http://here{BALANCE}", "GET", {}),
-        (BALANCE, "GET", {"Expect": "100-continue"}),
-        (BALANCE, "GET", {"Connection": "close"}),
-        (BALANCE, "GET", {"Connection": "upgrade", "Upgrade": "websocket"}),
         (BALANCE, "GET", {"Authorization": ""}),
         (BALANCE, "GET", {"Authorization": render_token(7, SECRET)}),
         (BALANCE, "GET", {"Authorization": f"Bearer {render_token(8, SECRET)}"}),
@@ -165,12 +161,6 @@ async def test_whatever_is_no_plain_hit_is_left_to_the_handler(
 async def test_two_authorizations_are_left_to_the_handler(service: Service) -> None:
     twice = [("Authorization", AUTHORIZATION)] * 2
     assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.1", *twice)) is None
-
-
-async def test_an_older_protocol_is_left_to_the_handler(service: Service) -> None:
-    headers = (("Authorization", AUTHORIZATION), ("Connection", "keep-alive"))
-    assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.0", *headers)) is None
-    assert service.hits.answer(parsed(f"GET {BALANCE} HTTP/1.1", *headers)) is not None
 
 
 async def test_a_key_without_the_scope_is_left_to_the_handler(database: Database) -> None:
@@ -206,10 +196,3 @@ async def test_a_key_is_looked_up_again_after_its_time(
 async def test_nothing_is_answered_from_a_memory_that_is_not_believed(service: Service) -> None:
     service.trust.lost()
     assert service.answer() is None
-
-
-async def test_with_an_access_log_every_request_is_routed(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.DEBUG, "payledger.access"):
-        assert service.answer() is None

@@ -1,6 +1,9 @@
 """The parts of the commands that need no database."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +111,16 @@ def test_an_argument_that_cannot_be_is_told_what_is_accepted(
         main(arguments)
     assert raised.value.code == 2
     assert f"must be {accepted}" in capsys.readouterr().err
+
+
+def test_commands_start_without_what_only_a_worker_needs() -> None:
+    """It takes half a second of a core: for `psql`, and for `up` besides each of its workers."""
+    program = "import sys, service.__main__; print({'aiohttp', 'redis'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "set()\n"

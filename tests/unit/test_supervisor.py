@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands import supervisor, worker
+from service.commands import supervisor, worker_start
 from service.commands.supervisor import Supervisor
 from service.database.connections import DatabaseError
 from service.settings import Settings
@@ -53,7 +53,7 @@ def signals() -> Iterator[None]:
 
 def supervise(program: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have two of the program run until both have served; give what was noticed."""
-    monkeypatch.setattr(worker, "command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(worker_start, "command", lambda: [sys.executable, "-c", program])
     monkeypatch.setattr(supervisor, "TEND_SECONDS", 0.01)
     noticed: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:

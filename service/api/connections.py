@@ -51,39 +51,38 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's task waits for the next request at `_waiter`. What is answered without it is so
-    while it waits, and only then: answers keep the order of their requests.
+    """Answers keep the order of their requests: what is answered without aiohttp's task is so while
+    that has none, and only then. It waits for the next one at `_waiter`, or is about to.
     """
 
-    __slots__ = ("_answering", "_shortcuts")
+    __slots__ = ("_answering", "_left_to_aiohttp", "_shortcuts")
 
     def __init__(self, server: _Server, shortcuts: Shortcuts, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]
         self._answering: asyncio.Task[None] | None = None
+        self._left_to_aiohttp = 0  # requests that it has not answered yet
         self._shortcuts = shortcuts
 
     def data_received(self, data: bytes) -> None:
         """Answers a request at once if there is a short answer, and nothing is before it."""
-        idle, self._waiter = self._waiter, None  # not to be woken before that is known
+        before = len(self._messages)
+        waiter, self._waiter = self._waiter, None  # not to be woken before that is known
         try:
             super().data_received(data)
         finally:
-            self._waiter = idle
-        if self._answering is None and self._messages and not self._answer_at_once(data):
-            self._wake()
-
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            self._waiter = waiter
+        came = len(self._messages) - before
+        if came == 1 and not self._left_to_aiohttp and self._answer_at_once(data):
+            return
+        if came:
+            self._left_to_aiohttp += came
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
 
     def _answer_at_once(self, data: bytes) -> bool:
         request, content = self._messages[0]
         if (
-            self._waiter is None
-            or self._waiter.done()
-            or len(self._messages) > 1
-            or not isinstance(request, RawRequestMessage)  # the parser's error
+            not isinstance(request, RawRequestMessage)  # the parser's error
             or request.version != HttpVersion11
             or request.should_close
             or request.upgrade
@@ -107,6 +106,7 @@ class _Connection(web.RequestHandler):
         self._take()
         self._request_in_progress = True
         self._answering = self._loop.create_task(self._finish(answering))
+        self._pause_reading_for_buffer()  # what comes meanwhile waits
         return True
 
     def _take(self) -> None:
@@ -133,8 +133,8 @@ class _Connection(web.RequestHandler):
                 self._handler_waiter.set_result(None)
         if self._close:
             self.force_close()
-        elif self._messages:
-            self._wake()
+        elif self.transport is not None:
+            self._resume_reading_if_drained()
 
     def _process_keepalive(self) -> None:
         if self._answering is not None:
@@ -172,7 +172,10 @@ class _Connection(web.RequestHandler):
             request_id = boundary.new_request_id()
             resp = boundary.page(resp, request_id)
             resp.headers[boundary.REQUEST_ID] = request_id
-        return await super().finish_response(request, resp, start_time)
+        sent = await super().finish_response(request, resp, start_time)
+        if resp.keep_alive:  # else nothing follows
+            self._left_to_aiohttp -= 1
+        return sent
 
 
 def _whole_body(request: RawRequestMessage, data: bytes) -> bytes | None:

@@ -53,7 +53,10 @@ class Served:
 
     async def _handle(self, request: web.Request) -> web.Response:
         await self.gate.wait()
-        return web.Response(body=b"handled " + await request.read())
+        response = web.Response(body=b"handled " + await request.read())
+        if request.path == "/last":
+            response.force_close()
+        return response
 
     @property
     def connections(self) -> list[Any]:
@@ -224,10 +227,11 @@ async def test_what_comes_while_a_body_is_worked_on_waits(served: Served, client
     await until(lambda: served.looked_at == ["/pay"], "it is worked on")
     client.send(get("/hit"))
     client.send(post("/pay", "2"))
-    await until(lambda: len(served.connection._messages) == 2, "the others were read")
+    assert not served.connection.transport.is_reading()
     served.gate.set()
     assert await client.answer() == (200, b"paid 1")
-    assert [await client.answer() for _ in range(2)] == [(200, b"handled "), (200, b"handled 2")]
+    statuses = [(await client.answer())[0] for _ in range(2)]
+    assert statuses == [200, 200]
     client.send(post("/pay", "3"))
     assert await client.answer() == (200, b"paid 3")
 
@@ -238,10 +242,55 @@ async def test_a_client_that_goes_away_ends_nothing(served: Served, client: Clie
     await until(lambda: served.looked_at == ["/pay"], "it is worked on")
     working = served.connection._answering
     client.writer.transport.abort()
-    await until(lambda: not served.connections, "the connection is gone")
-    assert not working.done()
     served.gate.set()
     await working
+    await until(lambda: not served.connections, "the connection is gone")
+
+
+async def ask_between(served: Served, client: Client, path: str, request: str) -> None:
+    """Asks for `path`, and `request` when that is answered and aiohttp's task is not back yet."""
+    served.gate.clear()
+    client.send(get(path))
+    await until(lambda: served.connection._current_request is not None, "it is under way")
+    connection = served.connection
+    finish = type(connection).finish_response
+    asked = asyncio.get_running_loop().create_future()
+
+    def ask() -> None:
+        connection.data_received(request.encode())
+        asked.set_result(connection._waiter)
+
+    async def finish_and_ask(*arguments: Any) -> Any:
+        sent = await finish(*arguments)
+        asyncio.get_running_loop().call_soon(ask)
+        return sent
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(connection), "finish_response", finish_and_ask)
+        served.gate.set()
+        assert await client.answer() == (200, b"handled ")
+        assert await asked is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"), [(get("/hit"), b"hit"), (post("/pay", "1"), b"paid 1")]
+)
+async def test_who_asks_fast_is_answered_at_once_after_an_ordinary_answer(
+    served: Served, client: Client, request_: str, body: bytes
+) -> None:
+    await ask_between(served, client, "/else", request_)
+    assert await client.answer() == (200, body)
+    assert len(served.looked_at) == 2
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+
+
+async def test_nothing_follows_an_answer_that_ends_the_connection(
+    served: Served, client: Client
+) -> None:
+    await ask_between(served, client, "/last", get("/hit"))
+    assert await client.reader.read() == b""
+    assert served.looked_at == ["/last"]
 
 
 async def test_what_is_worked_on_is_finished_when_the_service_stops(

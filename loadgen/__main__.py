@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import math
 import re
 import secrets
 import sys
@@ -265,29 +266,39 @@ _SHARES = {
 
 
 def _share(text: str) -> float:
-    return _between(float(text), 0, 1)
+    return _between(text, 0, 1)
 
 
 def _positive(text: str) -> float:
-    return _between(float(text), 0.001, 10**7)
+    return _between(text, 0.001, 10**7)
 
 
 def _count(text: str) -> int:
-    return int(_between(int(text), 1, 10_000))
+    return _whole(text, 1, 10_000)
 
 
 def _number(text: str) -> int:
-    return int(_between(int(text), 0, 10**9))
+    return _whole(text, 0, 10**9)
 
 
 def _accounts(text: str) -> int:
-    return int(_between(int(text), 2, 999_999))
+    return _whole(text, 2, 999_999)
 
 
-def _between(value: float, least: float, most: float) -> float:
+def _between(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}")
     return value
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least:,} to {most:,}")
+    return int(text)
 
 
 def _new_file(text: str) -> Path:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from service.commands import import_, install, keys, psql, up, verify
-from service.commands.terminal import CommandError
+from service.commands.terminal import CommandError, OutputError
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -33,9 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"payledger {options.command}: {exc}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read our output has had enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 128 + signal.SIGPIPE
+    except OutputError as exc:
+        _drop_output()
+        print(f"payledger {options.command}: cannot write the output: {exc}", file=sys.stderr)
+        return 1
     return status
+
+
+def _drop_output() -> None:
+    """What is still in the buffer would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

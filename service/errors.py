@@ -383,9 +383,9 @@ CATALOGUE: tuple[Definition, ...] = (
     ),
     _sql(
         "LG605", "retention_invalid", "raised", 400,
-        "The retention is not a positive time.",
-        "Give a time of at least one hour, or null to keep keys for ever.",
-        "Give a time of at least one hour, or null to keep keys for ever.",
+        "The retention is not a time from one hour to 1000 years.",
+        "Give a time from one hour to 1000 years, or null to keep keys for ever.",
+        "Give a time from one hour to 1000 years, or null to keep keys for ever.",
     ),
     _sql(
         "LG606", "ledger_exists", "raised", 409,

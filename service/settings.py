@@ -109,7 +109,7 @@ def _redis_url(text: str) -> str:
 def _is_host(text: str) -> bool:
     """`host`, `host:port`, `[::1]:port`, or nothing (a Unix socket)."""
     port = text.rpartition("]")[2].rpartition(":")[2] if ":" in text.rpartition("]")[2] else "5432"
-    return port.isdecimal()
+    return port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
 
 
 def _host(text: str) -> str:
@@ -154,8 +154,11 @@ def _path(text: str) -> Path:
         path = Path(text).expanduser().absolute()
     except RuntimeError as exc:
         raise ValueError(f"must be a directory ({exc})") from exc
-    if path.exists() and not path.is_dir():
-        raise ValueError("must be a directory, not a file")
+    try:
+        if path.exists() and not path.is_dir():
+            raise ValueError("must be a directory, not a file")
+    except OSError as exc:  # up to Python 3.11 they do not take a forbidden path for a missing one
+        raise ValueError(f"must be a directory that can be reached ({exc.strerror})") from exc
     return path
 
 

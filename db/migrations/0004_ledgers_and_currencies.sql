@@ -7,7 +7,9 @@ create table ledger.ledgers (
   constraint ledgers_pkey primary key (ledger_id),
   constraint ledgers_name_is_unique unique (name),
   constraint ledgers_name_is_well_formed check (name ~ '^[a-z0-9-]{1,63}$'),
-  constraint ledgers_retention_is_an_hour_or_more check (idempotency_retention >= '1 hour')
+  -- Times further back than PostgreSQL's or Python's calendars reach could not be reckoned with.
+  constraint ledgers_retention_is_from_an_hour_to_1000_years
+    check (idempotency_retention between '1 hour' and '1000 years')
 );
 
 comment on table ledger.ledgers is

@@ -1,6 +1,6 @@
 -- What the house asks of every function and table, also of those still to be written.
 begin;
-select plan(13);
+select plan(14);
 
 create temporary table functions as
 select
@@ -9,6 +9,7 @@ select
   format('%I.%I', n.nspname, p.proname) as name,
   p.prosecdef,
   p.proconfig,
+  p.prosrc as body,
   p.proacl,
   p.prorettype = 'trigger'::regtype as is_trigger,
   (
@@ -55,6 +56,10 @@ select is(
     where acl.grantee = 0
   ),
   null, 'PUBLIC may execute none'
+);
+select is(
+  (select array_agg(name) from functions where position(E'\\' in body) > 0), null,
+  'No function has a backslash: in a caller''s session it might be an escape'
 );
 select is(
   (select array_agg(name) from (select name from functions group by name having count(*) > 1) n),

@@ -115,12 +115,15 @@ async def _stream_payments(request: web.Request, owner: Owner) -> web.StreamResp
             _count(request, result)
         await response.write(b"".join([_line(line.number, result) for line, result in answered]))
 
+    cut_off = False
     try:
         await post_lines(request.app[POSTER], owner, _chunks(request), answer)
         await response.write_eof()
-    except* (ConnectionError, Problem) as group:
+    except* (ConnectionError, Problem):
         # The client is gone, or it sent no more: nothing can be said to it any more.
-        raise ConnectionResetError from group
+        cut_off = True
+    if cut_off:  # raised up there, Python before 3.11.4 would wrap it in a group
+        raise ConnectionResetError
     return response
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 from service.commands.targets import admin_dsn
-from service.commands.terminal import CommandError, say, warn
+from service.commands.terminal import CommandError, say, warn, write
 from service.database.migrations import MigrationError, Report, migrate
 from service.database.plain_sql import plain_sql
 from service.database.source import SourceError
@@ -36,7 +35,7 @@ def run_migrate(settings: Settings, _options: argparse.Namespace) -> int:
 def run_sql(_settings: Settings, _options: argparse.Namespace) -> int:
     """Prints the plain file."""
     try:
-        sys.stdout.write(plain_sql())
+        write(plain_sql())
     except SourceError as exc:
         raise CommandError(str(exc)) from exc
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from service.database.sessions import session
 from service.database.verification import find_ledger_id
 
 if TYPE_CHECKING:
-    import argparse
     from datetime import datetime
 
     from service.commands.terminal import Commands
@@ -48,7 +48,9 @@ def add_commands(commands: Commands) -> None:
     listing.set_defaults(run=run_list)
 
     revoke = actions.add_parser("revoke", help="end a key")
-    revoke.add_argument("api_key_id", type=int, metavar="ID", help="its number, see `keys list`")
+    revoke.add_argument(
+        "api_key_id", type=_key_id, metavar="ID", help="its number, see `keys list`"
+    )
     revoke.set_defaults(run=run_revoke)
 
 
@@ -118,6 +120,12 @@ def run_revoke(settings: Settings, options: argparse.Namespace) -> int:
         raise CommandError(f"there is no live key {options.api_key_id}")
     say(f"key {options.api_key_id} is revoked; running services refuse it within 5 s")
     return 0
+
+
+def _key_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+        raise argparse.ArgumentTypeError("must be a number that `keys list` shows")
+    return int(text)
 
 
 def _minute(moment: datetime) -> str:

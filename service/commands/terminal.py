@@ -17,10 +17,24 @@ class CommandError(Exception):
     """Ends the command with exit status 1; the message says what to do."""
 
 
+class OutputError(Exception):
+    """What was said could not be written where it was to go, to a full disk for example."""
+
+
 def say(line: str) -> None:
     """Prints a result, at once even into a pipe."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    write(line + "\n")
+
+
+def write(text: str) -> None:
+    """Prints a result as it is. Raises OutputError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise OutputError(exc.strerror) from exc
 
 
 def warn(line: str) -> None:

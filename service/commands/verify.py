@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 DEFAULT_SLICES = 16
+MOST_SLICES = 100_000
 
 
 def add_commands(commands: Commands) -> None:
@@ -28,7 +29,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--ledger", metavar="NAME", help="only this one (default: all)")
     parser.add_argument(
         "--slices",
-        type=_positive,
+        type=_slices,
         default=DEFAULT_SLICES,
         metavar="N",
         help="how many pieces to cut the work into, more for a bigger ledger (default: 16)",
@@ -78,8 +79,7 @@ async def _verify(
         return breaches
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+def _slices(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SLICES):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_SLICES}")
+    return int(text)

@@ -295,16 +295,18 @@ def _payment_result(row: asyncpg.Record, epoch: str) -> PaymentResult:
     return PaymentResult(outcome, code, replayed, payment_id, body, epoch)
 
 
-class _PostedBody(msgspec.Struct, gc=False):
-    entries: list[PostedEntry]
-
-
-_posted_bodies = msgspec.json.Decoder(_PostedBody)
+_ENTRIES = b'"entries":'
+_entries = msgspec.json.Decoder(list[PostedEntry])
 
 
 def entries_of(result: PaymentResult) -> list[PostedEntry]:
-    """A posted payment's entries in order: of several of one account, the last is its state."""
-    return _posted_bodies.decode(result.body).entries
+    """A posted payment's entries in order: of several of one account, the last is its state.
+
+    They are the body's last field. What is before them is left unread: metadata that was posted
+    from SQL may be nested deeper than can be decoded.
+    """
+    begin = result.body.rindex(_ENTRIES) + len(_ENTRIES)
+    return _entries.decode(memoryview(result.body)[begin:-1])
 
 
 def values_of(result: PaymentResult) -> dict[str, object]:

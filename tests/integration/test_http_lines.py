@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from http_support import fresh_key
+from http_support import fresh_key, serving, until
+from yarl import URL
 
 from service.api.json_bodies import BODY_LIMIT
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from http_support import Api
+
+    from service.settings import Settings
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -117,3 +121,29 @@ async def test_lines_are_answered_before_the_next_ones_are_sent(books: Api) -> N
             assert (answer["line"], answer["status"]) == (number, 201)
             answered.put_nowait(None)
         assert await response.content.read() == b""
+
+
+async def test_a_client_that_leaves_amid_its_lines_is_no_defect(
+    books: Api, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = line()
+    head = (
+        f"POST /v1/ledgers/{books.ledger}/payments/batch HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {books.token}\r\nContent-Type: application/x-ndjson\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+
+    async def handled() -> bool:
+        tasks = asyncio.all_tasks()
+        return not any(task.get_coro().__qualname__ == "RequestHandler.start" for task in tasks)
+
+    async with serving(settings) as (url, _):
+        target = URL(url)
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        writer.write(head.encode() + b"%x\r\n%b\r\n" % (len(sent), sent))
+        async with asyncio.timeout(20):
+            await reader.readuntil(b'"status":201')
+        assert not await handled()
+        writer.close()
+        await until(handled, "the request has come to its end")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

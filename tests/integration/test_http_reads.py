@@ -149,6 +149,28 @@ async def test_a_replay_tells_the_tokens_that_the_first_answer_told(books: Api, 
     assert found.headers["Payledger-Tokens"] == first.headers["Payledger-Tokens"]
 
 
+async def test_a_payment_with_metadata_of_any_depth_is_found(books: Api) -> None:
+    # No body nested like this gets in over HTTP; SQL takes it.
+    nested = "[" * 5000 + "]" * 5000
+    key = fresh_key()
+    posted = await books.database.fetchval(
+        """
+        select payment_id
+        from ledger.post_payment(
+          $1, 'bank', 'alice', 5, 'USD', p_metadata => $2,
+          p_ledger_id => (select ledger_id from ledger.find_ledger($3))
+        )
+        """,
+        key,
+        f'{{"a": {nested}, "entries": []}}',
+        books.ledger,
+    )
+    found = await books.get(f"/payments?key={key}")
+    assert found.status == 200
+    assert found.headers["ETag"] == f'"{posted}"'
+    assert tokens(found).keys() == {"bank", "alice"}
+
+
 async def test_of_several_postings_to_an_account_the_last_ones_version_is_the_token(
     books: Api,
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service.api import balances
+from service.api.resources import ACCESS, BALANCES
 from service.api.tokens import Token, names, read_token, write_token
 from service.cache.model import CachedBalance, Served
 
@@ -59,13 +61,31 @@ def test_a_condition_names_the_tag_or_not(conditions: list[str], named: bool) ->
     assert names(conditions, ETAG) is named
 
 
+class _Near:
+    """Lets everybody in, and has a balance that is almost four seconds old."""
+
+    async def admit(self, *_: object) -> int:
+        return 1
+
+    async def read(self, *_: object, **__: object) -> Served:
+        return Served(CachedBalance("alice", "USD", 7, "12", "5"), "l2", 3.99, "0123456789ab")
+
+
 @pytest.mark.parametrize("condition", [None, ETAG])
-def test_the_age_is_told_in_whole_seconds_and_the_layer_beside_it(condition: str | None) -> None:
-    headers = {} if condition is None else {"If-None-Match": condition}
-    balance = CachedBalance("alice", "USD", 7, "12", "5")
-    served = Served(balance, "l1", 3.99, "0123456789ab")
-    answer = balances.answer(make_mocked_request("GET", "/", headers=headers), served)
+async def test_the_age_is_told_in_whole_seconds_and_the_layer_beside_it(
+    condition: str | None,
+) -> None:
+    app = web.Application()
+    app[ACCESS] = app[BALANCES] = _Near()  # type: ignore[misc]
+    request = make_mocked_request(
+        "GET",
+        "/",
+        headers={} if condition is None else {"If-None-Match": condition},
+        match_info={"code": "alice"},
+        app=app,
+    )
+    answer = await balances.get_balance(request)
     assert answer.status == (200 if condition is None else 304)
     told = ("ETag", "Age", "Payledger-Source", "Cache-Control")
-    assert [answer.headers[name] for name in told] == [ETAG, "3", "l1", "private, no-cache"]
+    assert [answer.headers[name] for name in told] == [ETAG, "3", "l2", "private, no-cache"]
     assert (answer.body is None) == (condition is not None)

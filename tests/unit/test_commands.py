@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.__main__ import main
 from service.commands.listening import ListenError, listen, url_of
 from service.commands.psql import split_password
 from service.commands.terminal import table
@@ -93,6 +94,25 @@ def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "id    name\n----  ----\n1     a\n1000\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (["verify", "--slices", "many"], "a whole number from 1 to 100000"),
+        (["verify", "--slices", "0"], "a whole number from 1 to 100000"),
+        (["verify", "--slices", "100001"], "a whole number from 1 to 100000"),
+        (["keys", "revoke", "development"], "a number that `keys list` shows"),
+        (["keys", "revoke", str(2**63)], "a number that `keys list` shows"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_told_what_is_accepted(
+    arguments: list[str], accepted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert f"must be {accepted}" in capsys.readouterr().err
+
+
 def test_commands_start_without_what_only_a_worker_needs() -> None:
     """It takes half a second of a core: for `psql`, and for `up` besides each of its workers."""
     program = "import sys, service.__main__; print({'aiohttp', 'redis'} & set(sys.modules))"
@@ -104,3 +124,18 @@ def test_commands_start_without_what_only_a_worker_needs() -> None:
         check=True,
     )
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_cannot_be_written_ends_a_command_with_the_reason() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "sql"],
+            cwd=Path(__file__).parents[2],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "payledger sql: cannot write the output: No space left on device\n"
+    assert done.returncode == 1

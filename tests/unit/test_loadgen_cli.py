@@ -125,6 +125,24 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
     assert raised.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--rate", "fast"),
+        ("--rate", "nan"),
+        ("--clients", "x"),
+        ("--clients", "1.5"),
+        ("--races", ""),
+    ],
+)
+def test_a_value_that_is_no_number_is_told_what_is_accepted(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", option, value])
+    assert f"argument {option}: must be " in capsys.readouterr().err
+
+
 def test_a_replay_from_the_command_line_says_what_it_posted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

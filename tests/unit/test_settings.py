@@ -120,6 +120,12 @@ def test_a_wrong_value_is_told_with_its_variable_and_what_is_accepted(
     assert line.startswith(f"PAYLEDGER_{variable}={value!r}: must be {accepted}")
 
 
+def test_a_state_directory_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+    path = str(tmp_path / ("x" * 300))
+    (line,) = mistakes(STATE_DIR=path)
+    assert line.startswith(f"PAYLEDGER_STATE_DIR={path!r}: must be a directory that can be reached")
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     lines = mistakes(PORT="x", POOL_SIZE="x", DSN="x", LOG_FORMAT="x")
     assert [line.partition(":")[0].partition("=")[0] for line in lines] == [
@@ -157,6 +163,9 @@ def test_the_usual_dsns_are_accepted(dsn: str) -> None:
         "postgresql://u:s3cret#more@h/d",
         "postgresql://u:s3cret?more@h/d",
         "postgresql://u:s3cret@h:port/d",
+        "postgresql://u:s3cret@h:65536/d",
+        "postgresql://u:s3cret@h:0/d",
+        "postgresql://u:s3cret@h:\u0665/d",
         "postgresql://u:s3cret@h/d?sslmode",
         "postgresql://u:s3cret@[::1/d",
     ],
@@ -195,6 +204,7 @@ def test_the_usual_redis_urls_are_accepted(url: str) -> None:
         "redis://u:s3cret#more@h",
         "redis://u:s3cret?more@h",
         "redis://u:s3cret@h:port",
+        "redis://u:s3cret@h:65536",
         "redis://u:s3cret@h/name",
         "redis://u:s3cret@[::1",
         "redis://:s3cret@",

@@ -6,7 +6,7 @@ language sql
 immutable parallel safe
 as $$
   select case
-    when length(p_json #>> '{}') <= 1000 and p_json #>> '{}' ~ '^[+-]?[0-9]+(\.[0-9]+)?$'
+    when length(p_json #>> '{}') <= 1000 and p_json #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?$'
       then (p_json #>> '{}')::numeric
     when jsonb_typeof(p_json) <> 'null' then 'NaN'
   end

@@ -46,7 +46,7 @@ begin
   end;
 
   if (
-    epoch ~ '^[0-9]{1,9}\.[0-9]{1,19}\.[0-9A-F]{8}\.[0-9]{1,10}$'
+    epoch ~ '^[0-9]{1,9}[.][0-9]{1,19}[.][0-9A-F]{8}[.][0-9]{1,10}$'
     and num_nulls(since, low, high, swept, swept_at) = 0
     and num_nulls(upto, sweeping, after_xid, after_payment_id) in (0, 4)
     and swept_at between 0 and 253402300799999  -- the year 9999

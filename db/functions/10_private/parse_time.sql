@@ -4,8 +4,12 @@ returns timestamptz
 language plpgsql
 immutable parallel safe
 as $$
+declare
+  c_form constant text :=
+    '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?'
+    '(Z|[+-][0-9]{2}:[0-9]{2})$';
 begin
-  if p_text ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$' then
+  if p_text ~ c_form then
     return p_text::timestamptz;
   end if;
   return null;

@@ -17,7 +17,7 @@ insert into settings values
   ('timezone', '<+0345>-3:45'), ('datestyle', 'German, DMY'), ('datestyle', 'SQL, MDY'),
   ('datestyle', 'Postgres, DMY'), ('intervalstyle', 'sql_standard'), ('bytea_output', 'escape'),
   ('extra_float_digits', '-15'), ('lc_numeric', 'C.UTF-8'), ('lc_time', 'C.UTF-8'),
-  ('standard_conforming_strings', 'on'), ('array_nulls', 'off'), ('quote_all_identifiers', 'on'),
+  ('standard_conforming_strings', 'off'), ('array_nulls', 'off'), ('quote_all_identifiers', 'on'),
   ('search_path', 'pg_temp'), ('row_security', 'off'), ('transform_null_equals', 'on'),
   ('enable_indexscan', 'off'), ('plan_cache_mode', 'force_custom_plan'), ('xmloption', 'content'),
   ('default_transaction_isolation', 'serializable'), ('check_function_bodies', 'off');

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from service.commands import import_, install, keys, psql, up, verify
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="payledger", description="The payments ledger that lives in your own PostgreSQL."
     )
+    parser.add_argument("--version", action="version", version=f"payledger {version('payledger')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (up, psql, install, verify, keys, import_):
         module.add_commands(commands)

@@ -24,8 +24,14 @@ class DatabaseError(Exception):
     """What the database said, or why it could not be asked, for whoever typed the command."""
 
 
-# What the driver raises: the server's errors, its own, the network's (timeouts among them).
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# What the driver raises: the server's errors, its own, the network's (timeouts among them); and
+# what it raises when the server ended the connection between two calls, see is_infrastructure.
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 
 
 # cache_epoch is not there, or not for this login: the database is not installed, or is older.

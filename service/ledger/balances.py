@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
+from service.database.connections import DRIVER_ERRORS
 from service.errors import Problem
 from service.gathering import Gathering
-from service.ledger.carrier import NO_CONNECTION, Carrier
+from service.ledger.carrier import Carrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +144,7 @@ class ReplicaBalances:
                 if position is None or position["lsn"] is None:
                     return None
                 row = await connection.fetchrow(_REPLICA_BALANCE, code, ledger_id)
-        except NO_CONNECTION as exc:
+        except DRIVER_ERRORS as exc:
             logger.debug("no answer from the replica", extra={"cause": type(exc).__name__})
             return None
         return None if row is None else ReplicaRead(_versioned(row, epoch), position["lsn"])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from service.database.connections import epoch_of, is_infrastructure
+from service.database.connections import DRIVER_ERRORS, epoch_of, is_infrastructure
 from service.errors import Problem, describe
 from service.jitter import jittered
 
@@ -43,13 +43,6 @@ _SERVER_UNFIT = ("53", "57014", "58", "25006")
 
 # What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
 _COMMITTED_LOCALLY = "01000"
-
-NO_CONNECTION = (
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
@@ -170,7 +163,7 @@ class Carrier:
         began_at = loop.time()
         try:
             connection = await self._pool.acquire(timeout=last_begin - began_at)
-        except NO_CONNECTION as exc:
+        except DRIVER_ERRORS as exc:
             raise Failure(exc, doubtful=False, retry=True) from exc
         self._waited(loop.time() - began_at)
         epoch = epoch_of(connection)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
+from service.database.connections import DRIVER_ERRORS
 from service.database.migrations import pending
-from service.ledger.carrier import NO_CONNECTION
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -54,7 +54,7 @@ class Readiness:
                     return await self._look(connection)
                 finally:
                     await self._pool.release(connection, timeout=1)
-        except NO_CONNECTION:
+        except DRIVER_ERRORS:
             return [Check("database", ok=False, detail="cannot be reached, or does not answer")]
 
     async def _look(self, connection: Connection) -> list[Check]:

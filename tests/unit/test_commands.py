@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from service.commands.terminal import table
 from service.database.api_keys import parse_token, render_token
 
 SECRET = bytes(range(200, 232))
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"payledger {project['version']}\n"
 
 
 def test_an_api_key_survives_being_written_and_read() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
+    from aiohttp import StreamReader
+
     from service.api.resources import Shortcuts
 
 logger = logging.getLogger(__name__)
@@ -55,12 +57,13 @@ class _Connection(web.RequestHandler):
     that has none, and only then. It waits for the next one at `_waiter`, or is about to.
     """
 
-    __slots__ = ("_answering", "_left_to_aiohttp", "_shortcuts")
+    __slots__ = ("_answering", "_last_content", "_left_to_aiohttp", "_shortcuts")
 
     def __init__(self, server: _Server, shortcuts: Shortcuts, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]
         self._answering: asyncio.Task[None] | None = None
         self._left_to_aiohttp = 0  # requests that it has not answered yet
+        self._last_content: StreamReader = EMPTY_PAYLOAD  # of the last of them
         self._shortcuts = shortcuts
 
     def data_received(self, data: bytes) -> None:
@@ -76,6 +79,7 @@ class _Connection(web.RequestHandler):
             return
         if came:
             self._left_to_aiohttp += came
+            self._last_content = self._messages[-1][1]
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
@@ -135,6 +139,13 @@ class _Connection(web.RequestHandler):
             self.force_close()
         elif self.transport is not None:
             self._resume_reading_if_drained()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio looks at what it returns
+        """A client that sends no more may still wait for what it asked; then that is the last."""
+        if not self._left_to_aiohttp or not self._last_content.is_eof():
+            return False  # nothing is asked, or only the half of it
+        self._close = True
+        return True
 
     def _process_keepalive(self) -> None:
         if self._answering is not None:

@@ -403,3 +403,36 @@ async def test_idle_connections_end_with_the_service(served: Served, client: Cli
     assert await client.answer() == (200, b"hit")
     await served.runner.cleanup()
     assert await client.reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (get("/hit"), b"hit"),
+        (post("/pay", "1"), b"paid 1"),
+        (get("/else"), b"handled "),
+        (post("/else", "1"), b"handled 1"),
+    ],
+)
+async def test_who_sends_no_more_is_still_answered(
+    served: Served, client: Client, request_: str, answer: bytes
+) -> None:
+    served.gate.clear()
+    client.send(request_)
+    client.writer.write_eof()
+    await until(lambda: served.looked_at != [], "it was read")
+    served.gate.set()
+    assert await client.answer() == (200, answer)
+    assert await client.reader.read() == b""
+
+
+@pytest.mark.parametrize("sent", ["", "GET /else HT", post("/else", "12")[:-1]])
+async def test_the_half_of_a_request_is_not_waited_for(
+    served: Served, client: Client, sent: str
+) -> None:
+    client.send(get("/hit"))
+    assert await client.answer() == (200, b"hit")
+    client.send(sent)
+    client.writer.write_eof()
+    assert await client.reader.read() == b""
+    await until(lambda: not served.connections, "the connection is gone")

@@ -396,6 +396,9 @@ def _render(stored: Stored, replayed: bool) -> web.Response:
     return response
 
 
+_TURNS_OF_AN_ACCEPTANCE = 5
+
+
 @asynccontextmanager
 async def serving(ledger: FakeLedger, port: int = 0) -> AsyncIterator[str]:
     """Serve it on loopback; give its URL. Leaving cuts every connection."""
@@ -406,4 +409,10 @@ async def serving(ledger: FakeLedger, port: int = 0) -> AsyncIterator[str]:
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
+        for site in list(runner.sites):
+            await site.stop()
+        # Who connected in that moment has been accepted, and is known to the server some turns of
+        # the loop later: then it is cut with the others.
+        for _ in range(_TURNS_OF_AN_ACCEPTANCE):
+            await asyncio.sleep(0)
         await runner.cleanup()

@@ -1,4 +1,7 @@
-"""Connections: aiohttp's, that answer hits at once, and their own errors in our form."""
+"""Connections: aiohttp's, that answer what is plain themselves, and their errors in our form.
+
+They know private names of web.RequestHandler: pyproject.toml holds aiohttp to one minor version.
+"""
 
 from __future__ import annotations
 

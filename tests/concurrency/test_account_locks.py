@@ -39,8 +39,9 @@ async def test_a_debit_waits_for_the_one_before_and_sees_what_it_left(
     ledger: Ledger, first: Connection, second: Connection, path: str
 ) -> None:
     async def debit() -> Result:
-        if path == "batch":
-            return (await ledger.pay_many(second, [item("k2", "alice", "carol", 200)]))[0]
+        if path == "batch":  # of two: one that comes alone goes the plain path
+            items = [item("k2", "alice", "carol", 200), item("k3", "carol", "nobody", 1)]
+            return (await ledger.pay_many(second, items))[0]
         description = None if path == "plain" else "by the general path"
         return await ledger.pay(second, "k2", "alice", "carol", 200, description)
 

@@ -183,17 +183,30 @@ async def test_later_versions_are_seen_by_a_transaction_that_began_before(
 
 @pytest.mark.parametrize("setting", ["off", "local"])
 @pytest.mark.parametrize(
-    "call", ["post_payment", "post_compound_payment", "post_payments", "post_payments in sets"]
+    "call",
+    [
+        "post_payment",
+        "post_compound_payment",
+        "post_payments",
+        "post_payments in sets",
+        "post_payments of one",
+    ],
 )
 async def test_posting_makes_the_commit_durable_whatever_the_session_has(
     ledger: Ledger, first: Connection, setting: str, call: str
 ) -> None:
     posting = '{"from": "alice", "to": "bob", "amount": "1", "currency": "USD"}'
+
+    def simple(key: str) -> str:
+        return f'{{"idempotency_key": "{key}", {posting[1:]}'
+
     arguments = {
         "post_payment": "'k', 'alice', 'bob', 1, 'USD'",
         "post_compound_payment": f"'k', '[{posting}]'",
         "post_payments": f"""'[{{"idempotency_key": "k", "postings": [{posting}]}}]'""",
-        "post_payments in sets": f"""'[{{"idempotency_key": "k", {posting[1:]}]'""",
+        # One that comes alone is posted as by post_payment.
+        "post_payments in sets": f"'[{simple('k')}, {simple('k2')}]'",
+        "post_payments of one": f"'[{simple('k')}]'",
     }[call]
     function = call.partition(" ")[0]
     await first.execute(f"set synchronous_commit = {setting}")
@@ -202,7 +215,7 @@ async def test_posting_makes_the_commit_durable_whatever_the_session_has(
         await first.fetch(f"select ledger.{function}({arguments}, p_ledger_id => $1)", ledger.id)
         assert await first.fetchval("show synchronous_commit") == "on"
     assert await first.fetchval("show synchronous_commit") == setting
-    assert await ledger.keys() == 1
+    assert await ledger.keys() == arguments.count("alice")
 
 
 async def test_a_refusal_that_is_stored_is_durable_too(ledger: Ledger, first: Connection) -> None:

@@ -74,6 +74,8 @@ _CONNECTIONS = {
     "access_log": access_logger,
     "access_log_class": AccessLogger,
     "keepalive_timeout": 75.0,  # longer than the 60 s of common load balancers
+    # A compressed body is refused, by us: nothing is spent on it, whatever it holds.
+    "auto_decompress": False,
 }
 
 

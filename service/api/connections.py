@@ -41,8 +41,7 @@ class Runner(web.AppRunner):
             request_factory=server.request_factory,
             loop=server._loop,
             shortcuts=self.app[SHORTCUTS],
-            # A compressed body is refused, by us: nothing is spent on it, whatever it holds.
-            **{**server._kwargs, "auto_decompress": False},
+            **server._kwargs,
         )
 
 

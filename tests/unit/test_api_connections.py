@@ -92,6 +92,13 @@ class Client:
         return int(head.split(b" ")[1]), await self.reader.readexactly(length)
 
 
+async def begin_to_pay(served: Served, client: Client) -> None:
+    """What is asked for first; it is worked on until the gate is open."""
+    served.gate.clear()
+    client.send(post("/pay", "1"))
+    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+
+
 async def until_idle(served: Served) -> None:
     await until(lambda: served.connection._waiter is not None, "aiohttp waits for a request")
 
@@ -222,9 +229,7 @@ async def test_a_head_in_pieces_may_be_followed_by_its_body(served: Served, clie
 
 
 async def test_what_comes_while_a_body_is_worked_on_waits(served: Served, client: Client) -> None:
-    served.gate.clear()
-    client.send(post("/pay", "1"))
-    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    await begin_to_pay(served, client)
     client.send(get("/hit"))
     client.send(post("/pay", "2"))
     assert not served.connection.transport.is_reading()
@@ -237,9 +242,7 @@ async def test_what_comes_while_a_body_is_worked_on_waits(served: Served, client
 
 
 async def test_a_client_that_goes_away_ends_nothing(served: Served, client: Client) -> None:
-    served.gate.clear()
-    client.send(post("/pay", "1"))
-    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    await begin_to_pay(served, client)
     working = served.connection._answering
     client.writer.transport.abort()
     served.gate.set()
@@ -296,9 +299,7 @@ async def test_nothing_follows_an_answer_that_ends_the_connection(
 async def test_what_is_worked_on_is_finished_when_the_service_stops(
     served: Served, client: Client
 ) -> None:
-    served.gate.clear()
-    client.send(post("/pay", "1"))
-    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    await begin_to_pay(served, client)
     stopping = asyncio.create_task(served.runner.cleanup())
     await until(lambda: served.connection._handler_waiter is not None, "it is waited for")
     served.gate.set()
@@ -310,9 +311,7 @@ async def test_what_is_worked_on_is_finished_when_the_service_stops(
 async def test_a_connection_is_not_idle_while_a_body_is_worked_on(
     served: Served, client: Client
 ) -> None:
-    served.gate.clear()
-    client.send(post("/pay", "1"))
-    await until(lambda: served.looked_at == ["/pay"], "it is worked on")
+    await begin_to_pay(served, client)
     connection = served.connection
     connection._next_keepalive_close_time = 0.0
     connection._process_keepalive()

@@ -136,15 +136,20 @@ def test_commands_start_without_what_only_a_worker_needs() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_output_that_cannot_be_written_ends_a_command_with_the_reason() -> None:
+@pytest.mark.parametrize(
+    ("argument", "name"), [("sql", "payledger sql"), ("--version", "payledger")]
+)
+def test_output_that_cannot_be_written_ends_a_command_with_the_reason(
+    argument: str, name: str
+) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "service", "sql"],
+            [sys.executable, "-m", "service", argument],
             cwd=Path(__file__).parents[2],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
-    assert done.stderr == "payledger sql: cannot write the output: No space left on device\n"
+    assert done.stderr == f"{name}: cannot write the output: No space left on device\n"
     assert done.returncode == 1

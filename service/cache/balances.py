@@ -92,7 +92,7 @@ class BalanceCache:
         self._l1 = L1(most_entries, counters)
         self._l2 = l2
         self._primary = primary
-        self._recent = Recent() if replica is not None else None
+        self._recent = Recent()
         self._replica = replica
         self._sample = sample
         self._trust = trust
@@ -221,8 +221,7 @@ class BalanceCache:
             watch = self._watches.get(key)
             if watch is not None:
                 watch.hear(change)
-            if self._recent is not None:
-                self._recent.hear(key, change.version, self._trust.lsn)
+            self._recent.hear(key, change.version, self._trust.lsn)
 
     # -- flights ----------------------------------------------------------------------------------
 
@@ -251,7 +250,8 @@ class BalanceCache:
 
     async def _look(self, l2: SharedLayer, scope: Scope, key: AccountKey, need: Need) -> Look:
         """What L2 has, unless the answer came when it could no longer be believed."""
-        look = await l2.look(scope, key, need.min_version)
+        least = max(need.min_version, self._recent.least(key))
+        look = await l2.look(scope, key, least)
         if look.balance is not None and scope == self._trust.scope:
             self._counters.hits_l2 += 1
             return look
@@ -264,7 +264,7 @@ class BalanceCache:
         scope = self._trust.scope
         if self._replica is not None and not need.fresh and self._believes(era) and scope:
             position = self._trust.lsn
-            least = self._recent.least(key) if self._recent is not None else 0
+            least = self._recent.least(key)
             found = await self._replica.read(
                 key.code, key.ledger_id, epoch=scope.epoch, generation=scope.generation
             )

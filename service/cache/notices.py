@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 7_500
 
 _FORM = 1  # of the body; a listener of another release ignores what it may misread
-_DIGEST = hashlib.sha256
-_DIGITS = 2 * _DIGEST().digest_size
+_DIGEST = "sha256"
+_DIGITS = 2 * hashlib.new(_DIGEST).digest_size
 
 _Row = tuple[int, str, int, str | None, str | None, str | None]
 
@@ -132,4 +132,4 @@ def _sign(body: bytes, secret: bytes) -> str:
 
 
 def _digest(body: bytes, secret: bytes) -> bytes:
-    return hmac.new(secret, body, _DIGEST).hexdigest().encode()
+    return hmac.digest(secret, body, _DIGEST).hex().encode()

@@ -1,4 +1,4 @@
-"""Which changes a heartbeat's position may not cover yet, for reads from a replica."""
+"""What was told so lately that another layer may not have it yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ class Recent:
     """Versions heard since the last heartbeat but one.
 
     A replica that has come as far as the last heartbeat may lack what was told beside it or since.
-    What it then shows would be kept, and no later notice correct it.
+    L2 may, too: the relay writes it after it has told, and before it tells what comes next. What
+    either then shows would be kept, and no later notice correct it.
     """
 
     def __init__(self) -> None:

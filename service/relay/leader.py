@@ -1,4 +1,4 @@
-"""One term of the relay: reads what changed, writes L2, tells the listeners.
+"""One term of the relay: reads what changed, tells the listeners, writes L2.
 
 The loop itself sends the heartbeats, each after a poll that was told completely. A timer beside it
 would go on saying that all is well while the loop hangs.
@@ -92,23 +92,20 @@ class Leader:
             began_monotonic = time.monotonic()
             page = await self._session.read_changes(cursor, _PAGE)
             self._counters.polls += 1
-            if not await self._tell(page):
+            changes = [(row[0], Change(*row[1:])) for row in page.rows]
+            if not await self._tell(page, changes):
                 return
             cursor = page.cursor
             self._note(page, began_monotonic)
+            await self._write(changes)
             if page.has_more:
                 continue
             interval = POLL_SECONDS if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
             earliest = earliest_poll(began, loop.time())
             await self._pause(earliest, max(earliest, began + interval))
 
-    async def _tell(self, page: Changes) -> bool:
-        """L2 first: who has heard of a change must not find in L2 what was before it."""
-        changes = [(row[0], Change(*row[1:])) for row in page.rows]
-        if changes and self._second_layer and not await self._write(self._second_layer, changes):
-            self._generation = draw_generation(shared=True)
-            self._counters.generation_changes += 1
-
+    async def _tell(self, page: Changes, changes: Sequence[tuple[int, Change]]) -> bool:
+        """False: the lease is lost, and nothing was told."""
         now = time.monotonic()
         complete = not page.has_more
         if not changes and not (complete and now - self._told_at >= HEARTBEAT_SECONDS):
@@ -132,14 +129,22 @@ class Leader:
             self._counters.heartbeats_sent += 1
         return True
 
-    async def _write(self, l2: SecondLayer, changes: Sequence[tuple[int, Change]]) -> bool:
+    async def _write(self, changes: Sequence[tuple[int, Change]]) -> None:
+        """To L2, before anything else is told: until then those who heard of it look elsewhere.
+
+        What L2 may have missed is left behind with its generation, which the next message says.
+        """
+        if not changes or self._second_layer is None:
+            return
         try:
-            written = await l2.write(self._session.epoch, self._generation, changes)
+            written = await self._second_layer.write(self._session.epoch, self._generation, changes)
         except (OSError, RuntimeError):  # a timeout is an OSError
             written = False
         if not written:
             self._counters.l2_failures += 1
-        return written
+            self._generation = draw_generation(shared=True)
+            self._counters.generation_changes += 1
+            self._told_at = 0.0
 
     def _note(self, page: Changes, began: float) -> None:
         self._waiting += page.payments

@@ -84,6 +84,21 @@ async def l2_misses_writes_for_a_while(world: World, _: Valkey) -> None:
         await world.check(await other.read("a"))
 
 
+async def what_was_told_is_not_yet_in_l2(world: World, _: Valkey) -> None:
+    async with world.worker() as one, world.worker() as other:
+        await one.read("a")
+        await one.settle()  # version 1 is in L2
+
+        changes = await world.pay("a")
+        await world.notify(changes)
+        await world.beat()
+        await world.check(await other.read("a"))
+        await world.write(changes)
+
+        await world.pass_(3)
+        await world.check(await other.read("a"))
+
+
 async def a_payment_falls_between_two_leaders(world: World, _: Valkey) -> None:
     async with world.worker() as one, world.worker() as other:
         await one.read("a")
@@ -281,6 +296,7 @@ RACES = [
     a_write_to_l2_arrives_after_a_newer_one,
     an_entry_of_l2_is_evicted_in_mid_fill,
     l2_misses_writes_for_a_while,
+    what_was_told_is_not_yet_in_l2,
     a_payment_falls_between_two_leaders,
     an_old_leader_wakes_up_late,
     the_listener_misses_a_payment,

@@ -17,6 +17,7 @@ from service.cache.balances import BalanceCache
 from service.cache.flights import Flights
 from service.cache.l1 import L1
 from service.cache.model import CachedBalance
+from service.cache.recent import Recent
 from service.cache.trust import Trust
 from service.cache.watch import Watch
 
@@ -45,6 +46,10 @@ def without_lease(patch: Patch) -> None:
 def without_generation(patch: Patch) -> None:
     adopt = Trust._adopt
     patch.setattr(Trust, "_adopt", lambda trust, _: adopt(trust, "always"))
+
+
+def without_what_was_told_lately(patch: Patch) -> None:
+    patch.setattr(Recent, "least", lambda *_: 0)
 
 
 def without_resync(patch: Patch) -> None:
@@ -135,6 +140,7 @@ NEEDED: list[tuple[Callable[[Patch], None], Any]] = [
     (without_compare_and_set, races.a_write_to_l2_arrives_after_a_newer_one),
     (without_lease, races.an_entry_of_l2_is_evicted_in_mid_fill),
     (without_generation, races.l2_misses_writes_for_a_while),
+    (without_what_was_told_lately, races.what_was_told_is_not_yet_in_l2),
     (without_resync, races.the_listener_misses_a_payment),
     (without_eras, races.a_read_lands_after_the_listener_missed_a_payment),
     (without_epoch, races.two_databases_share_one_redis),

@@ -265,20 +265,22 @@ class World:
                 worker.cache.heard(self.books.id, changes)
 
     async def relay(self, changes: Iterable[Change]) -> None:
-        """All of it: L2, notices, heartbeat."""
+        """All of it: notices, heartbeat, L2."""
         changes = list(changes)
-        await self.write(changes)
         await self.notify(changes)
         await self.beat()
+        await self.write(changes)
 
     async def pass_(self, seconds: float, *silent: Worker) -> None:
-        """Time, with heartbeats to all but the `silent` ones."""
+        """Time, with heartbeats to all but the `silent` ones, and payments elsewhere."""
         while seconds > 0:
             step = min(seconds, 0.25)
             self.clock.pass_(step)
             seconds -= step
             for worker in self.workers:
                 if worker not in silent:
+                    elsewhere = Change("elsewhere", self.lsn, "USD", "0", "0")
+                    worker.cache.heard(self.books.id, [elsewhere])
                     await self.beat(worker)
 
 

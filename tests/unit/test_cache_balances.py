@@ -57,9 +57,11 @@ class Layer:
     """An L2 that has nothing and gives everybody a lease."""
 
     def __init__(self) -> None:
+        self.asked_for: list[int] = []  # versions not below
         self.filled: list[CachedBalance] = []
 
     async def look(self, scope: Scope, key: AccountKey, min_version: int) -> Look:
+        self.asked_for.append(min_version)
         return Look(None, Lease(scope, "run", key, b"token"))
 
     def fill(self, lease: Lease, balance: CachedBalance) -> None:
@@ -234,6 +236,22 @@ async def test_one_that_lacks_what_was_heard_since_the_heartbeat_does_not_answer
     at.database.replica = ReplicaRead(balance(4), 100)
     assert await at.version() == ("db", 5)
     assert at.database.asked == ["replica", "primary"]
+
+
+async def test_l2_is_asked_for_what_was_told_lately() -> None:
+    """The relay writes it there after it has told, and before it tells what comes next."""
+    layer = Layer()
+    at = Caching(l2=layer)
+    at.cache.heard(1, [Change("a", 4, "USD", "4", "0")])
+    for lsn in (101, 102):
+        at.beat(lsn)
+        await at.version()
+        with pytest.raises(Problem):
+            await at.version(6)
+        at.cache._l1.drop()
+        at.cache.heard(1, [Change("b", lsn, "USD", "4", "0")])
+    await at.version()
+    assert layer.asked_for == [4, 6, 4, 6, 0]
 
 
 async def test_what_a_replica_says_is_not_shared() -> None:

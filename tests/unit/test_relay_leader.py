@@ -101,12 +101,13 @@ async def lead(
     return counters
 
 
-async def test_l2_is_written_before_anybody_is_told() -> None:
-    session = Session([page("c1"), page("c2", "a", "b")])
-    l2 = L2(session, [True])
+async def test_l2_is_written_after_all_are_told_and_before_they_are_told_more() -> None:
+    session = Session([page("c1"), page("c2", "a", "b"), page("c3", "c")])
+    l2 = L2(session, [True, True])
     await lead(session, l2)
-    assert session.log == ["read None", "tell", "read c1", "l2 a b", "tell", "end"]
-    assert l2.scopes == [Scope(EPOCH, "first")]
+    told = ["read None", "tell", "read c1", "tell", "l2 a b", "read c2", "tell", "l2 c", "end"]
+    assert session.log == told
+    assert l2.scopes == [Scope(EPOCH, "first")] * 2
     assert [change.code for _, change in session.heard[1].changes] == ["a", "b"]
     assert {notice.generation for notice in session.heard} == {"first"}
 
@@ -122,16 +123,16 @@ async def test_a_term_begins_with_a_heartbeat_from_the_end_of_the_feed() -> None
 async def test_what_l2_may_have_missed_is_left_behind_with_its_generation(
     end: bool | type[Exception],
 ) -> None:
-    session = Session([page("c1"), page("c2", "a"), page("c3", "b")])
+    session = Session([page("c1"), page("c2", "a"), page("c3"), page("c4", "b")])
     l2 = L2(session, [end, True])
     counters = await lead(session, l2)
-    first, second, third = session.heard
-    assert first.generation == "first"
-    # Told with the very changes that L2 lacks: who has heard of them looks elsewhere.
-    assert second.generation != "first"
-    assert [change.code for _, change in second.changes] == ["a"]
-    assert third.generation == second.generation
-    assert [scope.generation for scope in l2.scopes] == ["first", second.generation]
+    generations = [notice.generation for notice in session.heard]
+    assert generations[:2] == ["first", "first"]
+    # Told at once, though nothing has changed and no heartbeat is due.
+    assert generations[2] not in ("first", "")
+    assert not session.heard[2].changes
+    assert generations[3] == generations[2]
+    assert [scope.generation for scope in l2.scopes] == ["first", generations[2]]
     assert (counters.l2_failures, counters.generation_changes) == (1, 1)
 
 
@@ -171,8 +172,8 @@ async def test_nothing_is_told_of_nothing_until_a_heartbeat_is_due(
 
 
 async def test_who_has_lost_the_lease_leads_no_longer() -> None:
-    session = Session([page("c1"), page("c2")], told=False)
-    await lead(session, None)
+    session = Session([page("c1", "a"), page("c2")], told=False)
+    await lead(session, L2(session, []))
     assert session.log == ["read None", "tell"]
 
 
@@ -185,8 +186,8 @@ async def test_what_was_not_told_is_not_passed_over() -> None:
 
     session = Broken([page("c1", "a"), page("c2")])
     with pytest.raises(DatabaseError):
-        await lead(session, L2(session, [True]))
-    assert session.log == ["read None", "l2 a"]
+        await lead(session, L2(session, []))
+    assert session.log == ["read None"]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ async def test_a_payment_of_this_process_wakes_an_idle_leader(
     wake.set()
     with pytest.raises(EndError):
         await leading
-    assert session.log == ["read None", "tell", "read c1", "l2 a", "tell"]
+    assert session.log == ["read None", "tell", "read c1", "tell", "l2 a"]
     assert not wake.is_set(), "it would sleep again"
 
 

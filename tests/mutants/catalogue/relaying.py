@@ -87,33 +87,36 @@ MUTANTS = (
         tests=(_LEADER_TEST,),
     ),
     Mutant(
-        name="listeners-are-told-before-l2",
+        name="l2-is-written-whenever",
         file=_LEADER,
-        old="""\
-        if changes and self._second_layer and not await self._write(self._second_layer, changes):
-            self._generation = draw_generation(shared=True)
-            self._counters.generation_changes += 1
-
-        now""",
+        old="            await self._write(changes)\n",
         new="""\
-        asyncio.get_running_loop().call_later(
-            0.5, lambda: asyncio.ensure_future(self._write(self._second_layer, changes))
-        )
-        now""",
-        breach="who has heard of a change finds in L2 what was before it",
+            asyncio.get_running_loop().call_later(
+                0.5, lambda changes=changes: asyncio.ensure_future(self._write(changes))
+            )
+""",
+        breach="what was told before the last message is not yet in L2",
         tests=(_LEADER_TEST,),
+    ),
+    Mutant(
+        name="l2-is-believed-though-it-may-lack-what-was-told",
+        file="service/cache/balances.py",
+        old="least = max(need.min_version, self._recent.least(key))",
+        new="least = need.min_version",
+        breach="who has heard of a change finds in L2 what was before it",
+        tests=("tests/unit/test_cache_balances.py",),
     ),
     Mutant(
         name="what-was-not-told-is-passed-over",
         file=_LEADER,
         old="""\
-            if not await self._tell(page):
+            if not await self._tell(page, changes):
                 return
             cursor = page.cursor
 """,
         new="""\
             cursor = page.cursor
-            await self._tell(page)
+            await self._tell(page, changes)
 """,
         breach="who has lost the lease goes on, past what was not told",
         tests=(_LEADER_TEST,),

@@ -149,6 +149,11 @@ class Gateway:
             waited=lambda seconds: waits.observe(seconds, ("reads",)),
         )
 
+    def give_up(self) -> None:
+        """The database will not come back: whoever waits for it is told so."""
+        self._writing.give_up()
+        self._reading.give_up()
+
     async def post_payments(
         self,
         payments: Json,

@@ -162,7 +162,7 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
                     gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
                 ) as poster,
             ):
-                readiness = Readiness(reading, poster)
+                readiness = Readiness(reading, poster, gateway.disk)
                 app[POSTER] = poster
                 app[SHORTCUTS] = Shortcuts(
                     Hits(access, balances, app[REQUESTS]).answer,

@@ -30,8 +30,6 @@ class Load:
     seconds: float
     p50_ms: float
     p99_ms: float
-    accepted_p99_ms: float
-    """Of the accepted alone, at most: as if the slowest answers were all theirs."""
 
     @property
     def accepted_per_s(self) -> float:

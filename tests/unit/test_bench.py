@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
+import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -23,6 +29,10 @@ from bench.svg import Line, draw, round_up
 from bench.tools import wrk
 from bench.tools.batches import make_batch, uuid7
 from bench.tools.pgbench import SQL, read_tps
+from bench.tools.sampler import CONNECTIONS, sampling
+
+if TYPE_CHECKING:
+    from bench.tools.service import Service
 
 PGBENCH = """\
 pgbench (18.6)
@@ -38,8 +48,7 @@ WRK = """\
 Running 3s test @ http://127.0.0.1:8080
   2 threads and 256 connections
   Non-2xx or 3xx responses: 40
-bench {"requests": 1000, "refused": 40, "lost": 0, "seconds": 2.0, "p50_ms": 5.5, "p99_ms": 61.0, \
-"accepted_p99_ms": 62.5}
+bench {"requests": 1000, "refused": 40, "lost": 0, "seconds": 2.0, "p50_ms": 5.5, "p99_ms": 61.0}
 """
 
 
@@ -79,6 +88,80 @@ def test_there_is_no_percentile_of_nothing() -> None:
         percentile([], 99)
 
 
+# -- samples -------------------------------------------------------------------------------------
+
+
+class Paying:
+    """As much of a service as the sampler asks for. It answers with the statuses in turn."""
+
+    key = "a key"
+    url = ""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = itertools.cycle(statuses)
+        self.requests: list[tuple[str, str]] = []  # path and idempotency key
+
+    def path(self, of: str) -> str:
+        return f"/v1/ledgers/bench/{of}"
+
+    @contextmanager
+    def serving(self) -> Iterator[Service]:
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                service.requests.append((self.path, self.headers["Idempotency-Key"]))
+                self.send_response(next(service.statuses))
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            self.url = f"http://127.0.0.1:{server.server_port}"
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield cast("Service", self)
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+def test_what_is_accepted_is_timed_apart_from_what_is_refused() -> None:
+    paying = Paying(201, 201, 429)
+    with paying.serving() as service, sampling(service) as samples:
+        deadline = time.monotonic() + 30
+        while len(samples.refused) < CONNECTIONS and time.monotonic() < deadline:
+            time.sleep(0.01)
+    told = samples.summary()
+    assert told["accepted_samples"] == len(samples.accepted)
+    assert told["refused_samples"] == len(samples.refused) == len(paying.requests) // 3
+    assert told["accepted_samples"] + told["refused_samples"] == len(paying.requests)
+    assert told["accepted_p50_ms"] == percentile(samples.accepted, 50)
+    assert told["refused_p99_ms"] == percentile(samples.refused, 99)
+    assert {path for path, _ in paying.requests} == {"/v1/ledgers/bench/payments"}
+    assert len({key for _, key in paying.requests}) == len(paying.requests)
+
+
+def test_a_sample_that_is_neither_accepted_nor_refused_fails_the_measurement() -> None:
+    paying = Paying(500)
+
+    def sample() -> None:
+        with paying.serving() as service, sampling(service):
+            deadline = time.monotonic() + 30
+            while not paying.requests and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    with pytest.raises(BenchFailed, match=r"answered by 500$"):
+        sample()
+
+
 # -- other programs' output ----------------------------------------------------------------------
 
 
@@ -104,11 +187,11 @@ def test_a_load_is_sound_only_if_all_of_it_was_answered(
     refused: int, lost: int, requests: int
 ) -> None:
     with pytest.raises(BenchFailed):
-        wrk.Load(requests, refused, lost, 1.0, 1.0, 1.0, 1.0).sound()
+        wrk.Load(requests, refused, lost, 1.0, 1.0, 1.0).sound()
 
 
 def test_a_sound_load_is_given_back() -> None:
-    load = wrk.Load(10, 0, 0, 1.0, 1.0, 1.0, 1.0)
+    load = wrk.Load(10, 0, 0, 1.0, 1.0, 1.0)
     assert load.sound() is load
 
 

@@ -13,11 +13,11 @@ from service.errors import Problem
 from service.ledger.carrier import Failure
 from service.ledger.disk import Disk
 from service.ledger.gateway import PaymentResult
-from service.ledger.poster import Element, NoEcho, Owner, Poster
+from service.ledger.poster import Element, NoEcho, Owner, Poster, lateness
 from service.ledger.poster import poster as poster_module
 from service.ledger.poster.bounds import Bounds
 from service.ledger.poster.parcels import Parcel
-from service.ledger.poster.queues import MOST_ITEMS_A_CALL, Queues
+from service.ledger.poster.queues import ENOUGH_ITEMS_A_CALL, MOST_ITEMS_A_CALL, Queues
 from service.ledger.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -181,17 +181,17 @@ async def test_no_call_has_more_than_500_and_no_request_is_divided(
 ) -> None:
     tasks = [pay(poster, "first")]
     (first := await gateway.next())
-    sizes = [300, 150, 51, 500]
+    sizes = [90, 59, 351, 500]
     for number, size in enumerate(sizes):
         tasks.append(pay(poster, *(f"{number}-{n}" for n in range(size))))
     await settle()
     first.post()
     told = []
-    for _ in range(3):
+    for _ in range(2):
         call = await gateway.next()
         told.append(len(call.keys))
         call.post()
-    assert told == [450, 51, 500]
+    assert told == [500, 500]
     await asyncio.gather(*tasks)
 
 
@@ -224,12 +224,12 @@ def taken(queues: Queues) -> list[str]:
 
 async def test_api_keys_take_turns_within_a_ledger() -> None:
     queues = Queues()
-    for number in range(2 * MOST_ITEMS_A_CALL):
+    for number in range(2 * ENOUGH_ITEMS_A_CALL):
         queues.put(parcel(Owner(1, 1), f"greedy-{number}"))
     for number in range(3):
         queues.put(parcel(Owner(1, 2), f"modest-{number}"))
     keys = taken(queues)
-    assert len(keys) == MOST_ITEMS_A_CALL
+    assert len(keys) == ENOUGH_ITEMS_A_CALL
     assert keys[:6] == [f"{who}-{n}" for n in range(3) for who in ("greedy", "modest")]
 
 
@@ -248,8 +248,9 @@ async def test_ledgers_take_turns() -> None:
     for ledger_id in (1, 2, 3):
         for number in range(2 * MOST_ITEMS_A_CALL):
             queues.put(parcel(Owner(ledger_id, 1), str(number)))
-    loads = [queues.take() for _ in range(6)]
-    assert [load.ledger_id for load in loads if load] == [1, 2, 3, 1, 2, 3]
+    rounds = -(-2 * MOST_ITEMS_A_CALL // ENOUGH_ITEMS_A_CALL)
+    loads = [queues.take() for _ in range(3 * rounds)]
+    assert [load.ledger_id for load in loads if load] == [1, 2, 3] * rounds
     assert queues.take() is None
     assert not queues
 
@@ -273,23 +274,85 @@ def refused(attempt: Callable[[], None], code: str) -> None:
     assert caught.value.code == code
 
 
-async def test_who_sends_more_than_can_be_posted_in_time_is_refused_and_nobody_else(
-    poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(poster_module, "_MANY", 2)
-    monkeypatch.setattr(poster_module, "_LATE_SECONDS", -1.0)
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that wait are many, and late at once."""
+    monkeypatch.setattr(lateness, "MANY", 2)
+    monkeypatch.setattr(lateness, "LATE_SECONDS", -1.0)
+
+
+async def overloaded(poster: Poster, gateway: Gateway) -> tuple[Call, list[asyncio.Task[Any]]]:
     tasks = [pay(poster, "1")]
     call = await gateway.next()
     tasks += [pay(poster, key) for key in "23"]
     await settle()
+    return call, tasks
+
+
+async def post_the_rest(
+    poster: Poster, gateway: Gateway, call: Call, tasks: list[asyncio.Task[Any]]
+) -> None:
+    call.post()
+    (await gateway.next()).post()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.usefixtures("late")
+async def test_who_sends_more_than_can_be_posted_in_time_is_refused_and_nobody_else(
+    poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "HOLD_SECONDS", 0.0)
+    call, tasks = await overloaded(poster, gateway)
     with pytest.raises(Problem) as caught:
         await pay(poster, "4")
     assert caught.value.code == "too_many_requests"
     tasks.append(pay(poster, "5", owner=Owner(1, 2)))
     await settle()
-    call.post()
-    (await gateway.next()).post()
-    await asyncio.gather(*tasks)
+    await post_the_rest(poster, gateway, call, tasks)
+    assert gateway.sent == [["1"], ["2", "5", "3"]]
+
+
+@pytest.mark.usefixtures("late")
+async def test_a_refusal_is_held_back_and_takes_no_room_meanwhile(
+    poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "HOLD_SECONDS", 0.05)
+    call, tasks = await overloaded(poster, gateway)
+    began = asyncio.get_running_loop().time()
+    refused = pay(poster, "4")
+    await settle()
+    assert not refused.done()
+    assert poster.items == 3
+    # By the time that it is told there is room; it is refused all the same, as it would be late.
+    await post_the_rest(poster, gateway, call, tasks)
+    with pytest.raises(Problem):
+        await refused
+    assert asyncio.get_running_loop().time() - began >= 0.05
+    assert gateway.sent == [["1"], ["2", "3"]]
+
+
+@pytest.mark.usefixtures("late")
+async def test_what_would_take_too_much_memory_is_refused_at_once(
+    poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "HOLD_SECONDS", 3600.0)
+    monkeypatch.setattr(lateness, "MOST_HELD_BYTES", 2000)
+    call, tasks = await overloaded(poster, gateway)
+    held = pay(poster, "4")
+    await settle()
+    second = pay(poster, "5")
+    await settle()
+    assert (held.done(), second.done()) == (False, True)
+    with pytest.raises(Problem):
+        await second
+    # Whoever goes away leaves the room to others.
+    held.cancel()
+    await settle()
+    third = pay(poster, "6")
+    await settle()
+    assert not third.done()
+    third.cancel()
+    await post_the_rest(poster, gateway, call, tasks)
 
 
 # -- keys ----------------------------------------------------------------------------------------

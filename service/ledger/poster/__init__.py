@@ -3,6 +3,7 @@
 Poster       what the API talks to: keys, bounds, and the dispatcher that empties the queues
 Queues       who waits, in turn by ledger and API key
 Bounds       how much may wait
+Lateness     who sends more than can be posted in time
 Calls        one call, and what becomes of its payments when it fails
 Lanes        payments that a locked account holds up, apart from all others
 Echo         who hears what was posted

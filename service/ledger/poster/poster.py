@@ -8,12 +8,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from service.errors import Problem, describe
+from service.errors import describe
 from service.ledger.keys_in_work import KeysInWork
 from service.ledger.poster.bounds import Bounds
 from service.ledger.poster.calls import Calls
 from service.ledger.poster.deadlines import Deadlines
 from service.ledger.poster.lanes import Lanes
+from service.ledger.poster.lateness import Lateness
 from service.ledger.poster.parcels import Parcel, refusal
 from service.ledger.poster.queues import Queues
 
@@ -40,11 +41,6 @@ CALLS_IN_FLIGHT = 8
 # deadline, must not always end first.
 _RESERVE = 0.2
 
-# An owner who has so many requests waiting, the first of them for so long, sends more than can be
-# posted. To take still more would only make all of them later.
-_MANY = 500
-_LATE_SECONDS = 0.1
-
 # For calls in flight when the service stops: those who asked have been answered by then.
 _CLOSE_SECONDS = 2.0
 
@@ -58,6 +54,7 @@ class Poster:
         self._keys = KeysInWork()
         self._bounds = Bounds()
         self._queues = Queues()
+        self._lateness = Lateness(self._queues)
         self._deadlines = Deadlines()
         self._calls = Calls(gateway, deadline_seconds=deadline_seconds)
         self._lanes = Lanes(self._calls)
@@ -153,7 +150,9 @@ class Poster:
         self, keys: set[Key], owner: Owner, items: int, size: int, deadline: float
     ) -> set[Key]:
         """Takes room, and waits for the keys. Those that stay in use are returned."""
-        self._admit(owner, items, size)
+        if self._lateness.is_late(owner):
+            await self._lateness.refuse(size)
+        self._bounds.take(owner, items, size)
         if self._keys.enter_at_once(keys):
             return set()
         try:
@@ -162,12 +161,6 @@ class Poster:
         except BaseException:
             self._bounds.give_back(owner, items, size)
             raise
-
-    def _admit(self, owner: Owner, items: int, size: int) -> None:
-        waiting, since = self._queues.waiting(owner)
-        if waiting >= _MANY and asyncio.get_running_loop().time() - since > _LATE_SECONDS:
-            raise Problem("too_many_requests")
-        self._bounds.take(owner, items, size)
 
     async def _submit(
         self, elements: Sequence[Element], keys: set[Key], owner: Owner, deadline: float

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from service.ledger.poster.parcels import Item, Owner, Parcel
 
 MOST_ITEMS_A_CALL = 500
+# So many are gathered. To post 500 in one call instead costs 2 % less, and all are told later.
+ENOUGH_ITEMS_A_CALL = 150
 MOST_BYTES_A_CALL = 4 * 1024 * 1024
 
 
@@ -54,7 +56,7 @@ class Queues:
 
     def take(self, flying: Collection[int] = ()) -> Load | None:
         """The next call: of one ledger that has none `flying`, one parcel of each owner in turn
-        until it is full.
+        until there are enough.
 
         A parcel is never divided. One that does not fit any more is the first of the next call.
         """
@@ -76,7 +78,7 @@ class Queues:
         items: list[Item] = []
         size = 0
         passed_over: list[Owner] = []
-        while turns and len(items) < MOST_ITEMS_A_CALL:
+        while turns and len(items) < ENOUGH_ITEMS_A_CALL:
             owner = turns.popleft()
             queue = self._queues[owner]
             while queue and queue[0].gone:  # its deadline has passed

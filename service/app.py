@@ -23,6 +23,7 @@ from service.api.resources import (
     GATEWAY,
     METRICS,
     POSTER,
+    PRIMARY,
     READINESS,
     REQUESTS,
     SHORTCUTS,
@@ -94,6 +95,12 @@ def create_app(settings: Settings, region: Region | None = None) -> web.Applicat
     return app
 
 
+def give_up(app: web.Application) -> None:
+    """The database will not come back: whoever waits for it is answered now, not at a deadline."""
+    app[GATEWAY].give_up()
+    app[PRIMARY].give_up()
+
+
 def _add_routes(router: web.UrlDispatcher) -> None:
     ledger = "/v1/ledgers/{ledger}"
     # Payments first: routes are tried in order.
@@ -138,6 +145,7 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             listener = Listener(direct_dsn, trust=trust, heard=balances.heard)
             relay = Relay(direct_dsn, second_layer=l2)
             gateway = Gateway(writing, reading, deadline_seconds=seconds, metrics=app[METRICS])
+            app[PRIMARY] = primary
             app[BALANCES] = balances
             app[GATEWAY] = gateway
             app[ACCESS] = access = Access(gateway)
@@ -154,7 +162,7 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
                     gateway, Echo(balances, answers, relay.wake), deadline_seconds=seconds
                 ) as poster,
             ):
-                readiness = Readiness(reading, poster)
+                readiness = Readiness(reading, poster, gateway.disk)
                 app[POSTER] = poster
                 app[SHORTCUTS] = Shortcuts(
                     Hits(access, balances, app[REQUESTS]).answer,

@@ -454,6 +454,12 @@ CATALOGUE: tuple[Definition, ...] = (
         "Use it as it is, or choose another code.",
         "Use it as it is, or choose another code.",
     ),
+    _sql(
+        "LG617", "argument_invalid", "raised", None,
+        "An argument of the function is not of the expected form.",
+        "{argument}: {reason}.",
+        "Correct the argument; argument and reason say what is wrong.",
+    ),
     # The change feed.
     _sql(
         "LG701", "feed_cursor_malformed", "raised", None,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from service.misnamed import PREFIX, misnamed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PREFIX = "PAYLEDGER_"
 MOST_WORKERS = 64
 _MOST_UNASKED = 8  # workers; each has connections of its own, and PostgreSQL accepts only so many
 
@@ -49,7 +50,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
-        """Reads PAYLEDGER_DSN and so on; raises SettingsError naming each one that is wrong."""
+        """Reads PAYLEDGER_DSN and so on; raises SettingsError naming each one that is wrong.
+
+        One that is none of ours is wrong, too: a mistyped name would be a setting that was lost.
+        """
         values: dict[str, Any] = {}
         mistakes: list[str] = []
         for name, read in _READERS.items():
@@ -62,6 +66,7 @@ class Settings:
             except ValueError as exc:
                 shown = "" if read in _SECRET else f"={text!r}"
                 mistakes.append(f"{variable}{shown}: {exc}")
+        mistakes += misnamed(env, [name.upper() for name in _READERS])
         if mistakes:
             raise SettingsError("\n".join(mistakes))
         return cls(**values)

@@ -111,7 +111,7 @@ grant
 grant select, update (term, holder, generation, taken_at, expires_at)
   on ledger_private.relay_lease to ledger_writer;
 
-grant select on ledger.ledgers, ledger.idempotency_keys to ledger_purger;
+grant select on ledger.ledgers, ledger.idempotency_keys, ledger.error_codes to ledger_purger;
 -- FOR UPDATE asks for the UPDATE right on some column; the trigger refuses the use of it.
 grant delete, update (created_at) on ledger.idempotency_keys to ledger_purger;
 

@@ -36,9 +36,15 @@ _BODY_SECONDS = 10.0
 NDJSON = "application/x-ndjson"
 _PIECE_SECONDS = 60.0  # a stream may rest so long
 
-_JSON_TYPE = re.compile(
-    r'application/json[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*;?[ \t]*)?', re.IGNORECASE
-)
+
+def _declared(media_type: str) -> re.Pattern[str]:
+    """Content-Type of this kind: with no parameter but the charset, and that is UTF-8."""
+    charset = r'[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*;?[ \t]*)?'
+    return re.compile(re.escape(media_type) + charset, re.IGNORECASE)
+
+
+_JSON_TYPE = _declared("application/json")
+_NDJSON_TYPE = _declared(NDJSON)
 
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
@@ -93,7 +99,7 @@ async def _read_chunks(request: web.Request, limit: int) -> bytes:
 def is_ndjson(request: web.Request) -> bool:
     """Whether the body is declared to be JSON in lines."""
     plain = request.headers.get("Content-Encoding", "identity").lower() == "identity"
-    return plain and request.headers.get("Content-Type", "").lower() == NDJSON
+    return plain and _NDJSON_TYPE.fullmatch(request.headers.get("Content-Type", "")) is not None
 
 
 async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:

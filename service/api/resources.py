@@ -12,6 +12,7 @@ from service.api.access import Access
 from service.api.counting import Requests
 from service.api.expiring import Expiring
 from service.cache.balances import BalanceCache
+from service.ledger.balances import PrimaryBalances
 from service.ledger.gateway import Gateway
 from service.ledger.poster import Poster
 from service.ledger.readiness import Check
@@ -30,6 +31,7 @@ ACCESS = web.AppKey("access", Access)
 BALANCES = web.AppKey("balances", BalanceCache)
 GATEWAY = web.AppKey("gateway", Gateway)
 METRICS = web.AppKey("metrics", Metrics)
+PRIMARY = web.AppKey("primary", PrimaryBalances)
 POSTER = web.AppKey("poster", Poster)
 READINESS: web.AppKey[Expiring[None, list[Check]]] = web.AppKey("readiness", Expiring)
 REQUESTS = web.AppKey("requests", Requests)

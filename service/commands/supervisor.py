@@ -53,7 +53,8 @@ class Supervisor:
         self._workers = [_Worker(number) for number in range(1, settings.workers + 1)]
 
     def run(self, on_ready: Callable[[], None], tend: Callable[[], bool] | None = None) -> bool:
-        """Serves until a signal: True. `tend` is called twice a second; False from it ends it, too.
+        """Serves until a signal: True. `tend` is called twice a second; False from it, the database
+        being gone for good, ends it, too.
 
         `on_ready` is called once, when all of them answer. Raises DatabaseError if one says that it
         cannot while none has served yet: what one of them could do, another can do a little later.
@@ -65,7 +66,7 @@ class Supervisor:
                 return self._watch(wakeup, on_ready, tend)
             finally:
                 self._listener.close()  # here and in the workers: new connections are refused
-                self._end()
+                self._end(database_gone=tend is not None and not tend())
                 self._memory.close()
 
     def _watch(
@@ -136,9 +137,12 @@ class Supervisor:
             },
         )
 
-    def _end(self) -> None:
-        """All of them, gracefully: what is in flight is finished."""
+    def _end(self, *, database_gone: bool) -> None:
+        """All of them, gracefully: what is in flight is finished, if it can be."""
         running = [each.process for each in self._workers if each.process is not None]
+        if database_gone:
+            for each in self._workers:
+                each.tell(worker_start.DATABASE_GONE)
         for process in running:
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._patience_seconds
@@ -191,6 +195,12 @@ class _Worker:
             self._channel.close()  # SIGCHLD tells the rest
             self._channel = None
         return bool(heard)
+
+    def tell(self, what: bytes) -> None:
+        """Says something to its process, if that is there and listens."""
+        with suppress(OSError):
+            if self._channel is not None:
+                self._channel.sendall(what)
 
     def end(self) -> float:
         """Its process has ended; how many seconds the next one has to wait."""

@@ -27,7 +27,8 @@ from service.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey, va
 from service.embedded.processes import is_alive, stop_leftover
 from service.embedded.statedir import StateDir
 from service.logs import set_up_logging
-from service.settings import MOST_WORKERS, PREFIX
+from service.misnamed import PREFIX
+from service.settings import MOST_WORKERS
 
 if TYPE_CHECKING:
     from service.commands.terminal import Commands

@@ -1,7 +1,8 @@
 """One of the processes that serve: what service.commands.supervisor starts.
 
 It inherits the listening socket, and a channel to its parent. The channel says `ready`, or `failed`
-and why; its end says that the parent is gone, by SIGKILL perhaps, and that is ours, too.
+and why, and hears when the database is gone for good; its end says that the parent is gone, by
+SIGKILL perhaps, and that is ours, too.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from service.app import create_app
+from service.app import create_app, give_up
 from service.commands.worker_start import (
+    DATABASE_GONE,
     FAILED,
     HANGING_SECONDS,
     READY,
@@ -40,6 +43,7 @@ def main() -> int:
     region = Region(Memory(memory_fd), number - 1)
     listener = socket.socket(fileno=listener_fd)
     channel = socket.socket(fileno=channel_fd)
+    app = create_app(settings, region)
     shutdown_seconds = settings.deadline_seconds + SHUTDOWN_MARGIN_SECONDS
 
     def ready() -> None:
@@ -48,7 +52,12 @@ def main() -> int:
 
     async def orphaned() -> None:
         loop, gone = asyncio.get_running_loop(), asyncio.Event()
-        arguments = (channel, lambda: loop.call_soon_threadsafe(gone.set), shutdown_seconds)
+        arguments = (
+            channel,
+            partial(loop.call_soon_threadsafe, give_up, app),
+            partial(loop.call_soon_threadsafe, gone.set),
+            shutdown_seconds,
+        )
         threading.Thread(target=_outlive, args=arguments, daemon=True).start()
         await gone.wait()
 
@@ -56,7 +65,7 @@ def main() -> int:
         try:
             runner.run(
                 serve(
-                    create_app(settings, region),
+                    app,
                     listener,
                     shutdown_seconds=shutdown_seconds,
                     on_ready=ready,
@@ -70,12 +79,18 @@ def main() -> int:
     return 0
 
 
-def _outlive(channel: socket.socket, gone: Callable[[], object], seconds: float) -> None:
+def _outlive(
+    channel: socket.socket,
+    database_gone: Callable[[], object],
+    parent_gone: Callable[[], object],
+    seconds: float,
+) -> None:
     """Waits for the parent's end; a loop that hangs must not keep the port for ever."""
-    with suppress(OSError):
-        channel.recv(1)
     with suppress(RuntimeError):  # the loop is closed: we are ending anyway
-        gone()
+        with suppress(OSError):
+            while channel.recv(len(DATABASE_GONE)):
+                database_gone()
+        parent_gone()
     time.sleep(seconds + HANGING_SECONDS)
     os._exit(1)
 

@@ -14,6 +14,9 @@ from pathlib import Path
 READY = b"ready\n"
 FAILED = b"failed "
 
+# What it is told there: to wait no longer for a database that will not come back.
+DATABASE_GONE = b"database gone\n"
+
 SHUTDOWN_MARGIN_SECONDS = 2.0  # a request that ends at its deadline still gets its answer
 HANGING_SECONDS = 5.0  # more than that is no shutdown any more
 

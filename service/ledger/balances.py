@@ -101,6 +101,10 @@ class PrimaryBalances:
         found = {row[0]: _versioned(row, carried.epoch) for row in carried.rows}
         return [found.get(code) for code in codes]
 
+    def give_up(self) -> None:
+        """The database will not come back: whoever waits for it is told so."""
+        self._carrier.give_up()
+
     async def close(self) -> None:
         """End what is being read."""
         await self._reads.close()

@@ -94,6 +94,11 @@ class Carrier:
         self._refuses = refuses
         self._writes = writes
         self._in_work = 0
+        self._hopes = True
+
+    def give_up(self) -> None:
+        """The database will not come back: from now on, no call is worth another attempt."""
+        self._hopes = False
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """All rows. Raises what `carry` raises."""
@@ -164,7 +169,7 @@ class Carrier:
         try:
             connection = await self._pool.acquire(timeout=last_begin - began_at)
         except DRIVER_ERRORS as exc:
-            raise Failure(exc, doubtful=False, retry=True) from exc
+            raise Failure(exc, doubtful=False, retry=self._hopes) from exc
         self._waited(loop.time() - began_at)
         epoch = epoch_of(connection)
         rows = await self._call(connection, statement, arguments, deadline)
@@ -189,7 +194,7 @@ class Carrier:
         except Exception as exc:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
                 raise self._refusal(exc) from exc
-            failure = _failure_of(exc, state, connection)
+            failure = self._failure(exc, state, connection)
             if not state:
                 connection.terminate()  # not the server's word: who knows what it is doing
             if failure is None:
@@ -210,6 +215,14 @@ class Carrier:
         """What a function raised: its DETAIL is {"code": ..., values}."""
         values = msgspec.json.decode(getattr(exc, "detail", None) or "{}", type=dict[str, Any])
         return Problem(values.pop("code", "internal_error"), values, read=not self._writes)
+
+    def _failure(self, exc: Exception, state: str, connection: Connection) -> Failure | None:
+        """What an exception that is no refusal means for the call; None: a defect."""
+        if is_infrastructure(exc, connection):
+            return Failure(exc, doubtful=state not in _ROLLED_BACK, retry=self._hopes)
+        if state.startswith(_SERVER_UNFIT):
+            return Failure(exc, doubtful=False, retry=False)
+        return None
 
     async def _give_back(self, connection: Connection, warnings: _Warnings | None) -> None:
         """Never fails: what the call gave stands, whatever becomes of its connection."""
@@ -249,15 +262,6 @@ class Failure(Exception):
     def name(self) -> str:
         """For the log: the text of an error may hold addresses and values."""
         return self.sqlstate or type(self.cause).__name__
-
-
-def _failure_of(exc: Exception, state: str, connection: Connection) -> Failure | None:
-    """What an exception that is no refusal means for the call; None: a defect."""
-    if is_infrastructure(exc, connection):
-        return Failure(exc, doubtful=state not in _ROLLED_BACK, retry=True)
-    if state.startswith(_SERVER_UNFIT):
-        return Failure(exc, doubtful=False, retry=False)
-    return None
 
 
 def _given_up(failure: Failure, statement: str, *, doubtful: bool) -> Problem:

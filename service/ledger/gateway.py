@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from service.ledger.carrier import Carrier
+from service.ledger.carrier import Carrier, Failure
+from service.ledger.disk import Disk
 from service.metrics.instruments import LATENCY_BUCKETS, Family
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Gateway:
         deadline_seconds: float,
         metrics: Metrics,
     ) -> None:
+        self.disk = Disk()
         waits = metrics.histogram(POOL_WAITS)
         self._writing = Carrier(
             payments,
@@ -148,6 +150,11 @@ class Gateway:
             writes=False,
             waited=lambda seconds: waits.observe(seconds, ("reads",)),
         )
+
+    def give_up(self) -> None:
+        """The database will not come back: whoever waits for it is told so."""
+        self._writing.give_up()
+        self._reading.give_up()
 
     async def post_payments(
         self,
@@ -164,13 +171,20 @@ class Gateway:
         Raises what Carrier.attempt raises. The lock timeout is set by the statement itself, for
         its own transaction: no round trip, and nothing stays behind in the session.
         """
-        carried = await self._writing.attempt(
-            _POST_PAYMENTS,
-            (payments, ledger_id, wait, f"{lock_timeout_ms}ms"),
-            last_begin,
-            deadline,
-        )
-        return [_payment_result(row, carried.epoch) for row in carried.rows]
+        try:
+            carried = await self._writing.attempt(
+                _POST_PAYMENTS,
+                (payments, ledger_id, wait, f"{lock_timeout_ms}ms"),
+                last_begin,
+                deadline,
+            )
+        except Failure as failure:
+            self.disk.failed(failure.sqlstate)
+            raise
+        results = [_payment_result(row, carried.epoch) for row in carried.rows]
+        if self.disk.full and any(map(_is_new, results)):
+            self.disk.wrote()
+        return results
 
     async def create_ledger(
         self, name: str | None, idempotency_retention: timedelta | None, metadata: Json
@@ -288,6 +302,11 @@ class Gateway:
             frozenset(scopes),
             None if ledger_ids is None else frozenset(ledger_ids),
         )
+
+
+def _is_new(result: PaymentResult) -> bool:
+    """Whether it was written by the call that it is the answer of."""
+    return result.outcome in ("posted", "rejected") and not result.replayed
 
 
 def _payment_result(row: asyncpg.Record, epoch: str) -> PaymentResult:

@@ -13,6 +13,7 @@ from service.database.migrations import pending
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+    from service.ledger.disk import Disk
     from service.ledger.poster import Poster
 
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -36,15 +37,21 @@ class Check(NamedTuple):
 class Readiness:
     """Looks at the database the way a payment would meet it."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], poster: Poster) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], poster: Poster, disk: Disk) -> None:
         self._pool = pool
         self._poster = poster
+        self._disk = disk
 
     async def check(self) -> list[Check]:
         """Never raises, and takes no longer than a few seconds."""
         runs = self._poster.runs
         poster = Check("poster", ok=runs, detail="runs" if runs else "died: see the log")
-        return [poster, *await self._check_database()]
+        return [poster, self._check_disk(), *await self._check_database()]
+
+    def _check_disk(self) -> Check:
+        full = self._disk.full
+        detail = "PostgreSQL's is full: payments could not be written" if full else "no complaint"
+        return Check("disk", ok=not full, detail=detail)
 
     async def _check_database(self) -> list[Check]:
         try:

@@ -10,8 +10,11 @@ import stat
 import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_support import Home, Up, database, new_home, post, postmaster, psql, refuses
@@ -19,7 +22,7 @@ from embedded_support import gone, soon
 
 from service.database.api_keys import parse_token
 from service.embedded import EmbeddedPostgres, find_postgres
-from service.embedded.processes import is_alive
+from service.embedded.processes import is_alive, parent_of
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +197,8 @@ def test_stop_without_a_state_directory_makes_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> None:
-    up = await asyncio.to_thread(home.up)
+async def pay_behind_a_lock(up: Up) -> tuple[Process, asyncio.Task[tuple[int, Any]]]:
+    """A payment that waits, and the psql that has it wait until it is told to commit."""
     for code, limit in (("slow:alice", None), ("slow:bob", "0")):
         body = {"code": code, "currency": "USD", "min_balance": limit}
         assert (await post(up, "accounts", body))[0] in (200, 201)
@@ -228,7 +231,13 @@ async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> Non
         raise 'no payment waits';
       end $$; select 'waits'"""
     assert await asyncio.to_thread(psql, up.home, wait) == "waits"
+    return lock, payment
 
+
+async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> None:
+    up = await asyncio.to_thread(home.up)
+    lock, payment = await pay_behind_a_lock(up)
+    assert lock.stdin is not None
     up.process.send_signal(signal.SIGTERM)
     url = up.running["url"]
     assert await asyncio.to_thread(soon, lambda: refuses(url))
@@ -260,6 +269,29 @@ def test_up_ends_with_an_error_when_postgresql_dies(home: Home) -> None:
     os.kill(postmaster(home), signal.SIGKILL)
     assert up.wait() == 1
     assert "PostgreSQL has died, see .payledger/postgres.log" in up.said
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_nobody_waits_for_a_postgresql_that_died_with_up(home: Home, asked: bool) -> None:
+    """Whether the service notices first, or is asked to end first."""
+    # Far more than Up.wait waits, and than a client that is not answered would.
+    up = await asyncio.to_thread(partial(home.up, PAYLEDGER_DEADLINE_SECONDS="300"))
+    lock, payment = await pay_behind_a_lock(up)
+    server = postmaster(home)
+    watchdog = parent_of(server)
+    if asked:  # at one moment, for the service
+        os.kill(up.process.pid, signal.SIGSTOP)
+    os.kill(server, signal.SIGKILL)
+    assert await asyncio.to_thread(soon, lambda: not is_alive(watchdog))
+    if asked:
+        up.process.send_signal(signal.SIGTERM)
+        os.kill(up.process.pid, signal.SIGCONT)
+    assert await asyncio.to_thread(up.wait) == (0 if asked else 1)
+    status, problem = await payment
+    assert (status, problem["code"]) == (503, "outcome_unknown")
+    assert lock.stdin is not None
+    lock.stdin.close()
+    await lock.wait()
 
 
 # -- serve ---------------------------------------------------------------------------------------

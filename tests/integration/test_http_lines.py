@@ -102,6 +102,30 @@ async def test_a_stream_takes_no_key_of_its_own(books: Api) -> None:
     assert answer.outcome == (400, "batch_idempotency_key_not_allowed")
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "Application/X-NDJSON",
+        "application/x-ndjson; charset=utf-8",
+        'application/x-ndjson;charset="UTF-8"',
+        "application/x-ndjson ; charset = utf-8 ;",
+    ],
+)
+async def test_lines_may_be_declared_in_several_ways(books: Api, content_type: str) -> None:
+    answer = await books.post("/payments/batch", line(), headers={"Content-Type": content_type})
+    assert (answer.status, answer.json["status"]) == (200, 201)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-ndjson; charset=latin-1", "application/x-ndjson; x=y", "application/x-ndjsons"],
+)
+async def test_lines_in_another_charset_or_form_are_refused(books: Api, content_type: str) -> None:
+    answer = await books.post("/payments/batch", line(), headers={"Content-Type": content_type})
+    assert answer.outcome == (415, "unsupported_media_type")
+    assert await books.written() == (0, 0, 0)
+
+
 async def test_lines_are_answered_before_the_next_ones_are_sent(books: Api) -> None:
     answered: asyncio.Queue[None] = asyncio.Queue()
 

@@ -452,6 +452,7 @@ async def test_a_service_on_a_sound_database_is_ready(api: Api) -> None:
         "status": "ready",
         "checks": {
             "poster": {"ok": True, "detail": "runs"},
+            "disk": {"ok": True, "detail": "no complaint"},
             "database": {"ok": True, "detail": "answers"},
             "migrations": {"ok": True, "detail": "current"},
             "installation": {"ok": True, "detail": "sound"},

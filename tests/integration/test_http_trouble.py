@@ -557,3 +557,49 @@ async def test_a_service_without_a_database_does_not_start(settings: Settings, w
     with pytest.raises(ValueError, match="dsn"):
         async with serving(replace(settings, dsn=None)):
             pass
+
+
+async def test_a_full_disk_makes_the_service_unready_until_a_payment_is_written(
+    books: Api, admin: asyncpg.Connection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PostgreSQL says of it is said by a trigger here."""
+    monkeypatch.setattr("service.ledger.disk.SECONDS", 600.0)
+    monkeypatch.setattr("service.app._READINESS_SECONDS", 0.0)
+    async with another_service(books, settings) as api:
+        assert (await api.pay(PAYMENT, "before")).status == 201
+        assert await disk_of(api) == "no complaint"
+        async with full_disk(admin):
+            assert_told(await api.pay(PAYMENT), "not_attempted")
+            assert "is full" in await disk_of(api)
+            assert (await api.request("GET", "/readyz")).status == 503
+
+            replay = await api.batch([PAYMENT | {"idempotency_key": "before"}])
+            assert [result["replayed"] for result in replay.json["results"]] == [True]
+            assert "is full" in await disk_of(api)  # a replay writes nothing
+        assert (await api.pay(PAYMENT)).status == 201
+        assert await disk_of(api) == "no complaint"
+    assert await books.balance("alice") == "2"
+    await books.assert_sound()
+
+
+@asynccontextmanager
+async def full_disk(admin: asyncpg.Connection) -> AsyncIterator[None]:
+    await admin.execute(
+        """
+        create function public.be_full() returns trigger language plpgsql as
+          $$begin raise exception using errcode = 'disk_full'; end$$;
+        create trigger be_full before insert on ledger.payments
+          for each row execute function public.be_full()
+        """
+    )
+    try:
+        yield
+    finally:
+        await admin.execute("drop function public.be_full cascade")
+
+
+async def disk_of(api: Api) -> str:
+    """What /readyz says of it."""
+    disk = (await api.request("GET", "/readyz")).json["checks"]["disk"]
+    assert disk["ok"] is (disk["detail"] == "no complaint")
+    return str(disk["detail"])

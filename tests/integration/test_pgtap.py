@@ -71,7 +71,8 @@ def test_every_function_has_its_tests() -> None:
 
 def test_every_code_of_the_catalogue_is_met_in_a_test() -> None:
     """By its name or by its SQLSTATE."""
-    catalogue = (DB / "migrations" / "0003_error_codes.sql").read_text(encoding="utf-8")
+    migrations = (DB / "migrations").glob("*.sql")
+    catalogue = "".join(path.read_text(encoding="utf-8") for path in migrations)
     codes = re.findall(r"\(\d{3}, '(\w+)', '\w+', '(LG\d{3})'", catalogue)
     assert len(codes) > 40
     paths = [*(DB / "tests").rglob("*.sql"), *(DB.parent / "tests" / "concurrency").glob("*.py")]

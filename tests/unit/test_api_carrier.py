@@ -213,3 +213,33 @@ async def test_a_cancelled_call_ends_its_connection() -> None:
     with pytest.raises(asyncio.CancelledError):
         await carry(actor)
     assert (actor.ended, actor.in_use) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [(REFUSED, "not_attempted"), (LOST, "outcome_unknown"), (said("40001"), "not_attempted")],
+    ids=repr,
+)
+async def test_a_database_that_will_not_come_back_is_not_waited_for(
+    trouble: object, code: str
+) -> None:
+    actor = Actor(trouble, ROWS)
+    carrier = Carrier(cast("Any", actor), deadline_seconds=DEADLINE, writes=True)
+    carrier.give_up()
+    with pytest.raises(Problem) as caught:
+        await carrier.fetch("select ledger.f()")
+    assert caught.value.code == code
+    assert actor.script == [ROWS]
+
+
+async def test_who_waits_already_gives_up_as_well() -> None:
+    actor = Actor(REFUSED)
+    carrier = Carrier(cast("Any", actor), deadline_seconds=600.0, writes=True)
+    waiting = asyncio.create_task(carrier.fetch("select ledger.f()"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    carrier.give_up()
+    with pytest.raises(Problem) as caught:
+        async with asyncio.timeout(60):
+            await waiting
+    assert caught.value.code == "not_attempted"

@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from service.__main__ import main
-from service.settings import PREFIX, Settings
+from service.misnamed import PREFIX, misnamed
+from service.settings import Settings
 
 REPO = Path(__file__).parents[2]
 DB = REPO / "db"
@@ -157,6 +158,15 @@ def test_the_operations_page_lists_every_setting() -> None:
     text = read(REPO / "docs" / "operations.md")
     variables = [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
     assert [name for name in variables if f"`{name}`" not in text] == []
+
+
+def test_no_variable_that_is_named_anywhere_is_taken_for_a_mistyped_one() -> None:
+    files = [path for path in our_files() if path.name != "test_settings.py"]
+    files += [REPO / "Makefile", REPO / "Dockerfile", REPO / "docker-compose.yml"]
+    named = {name for path in files for name in re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", read(path))}
+    settings = [field.name.upper() for field in dataclasses.fields(Settings)]
+    assert f"{PREFIX}VALKEY_BIN" in named
+    assert misnamed(dict.fromkeys(named, "x"), settings) == []
 
 
 def _indented(page: Path) -> str:

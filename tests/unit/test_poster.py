@@ -11,6 +11,7 @@ import pytest
 
 from service.errors import Problem
 from service.ledger.carrier import Failure
+from service.ledger.disk import Disk
 from service.ledger.gateway import PaymentResult
 from service.ledger.poster import Element, NoEcho, Owner, Poster, lateness
 from service.ledger.poster import poster as poster_module
@@ -482,7 +483,7 @@ async def test_the_dispatchers_death_is_seen_from_outside(
             async def acquire(self) -> None:
                 raise OSError
 
-        (check, _) = await Readiness(cast("Any", Down()), poster).check()
+        check, *_ = await Readiness(cast("Any", Down()), poster, Disk()).check()
         assert (check.name, check.ok) == ("poster", False)
 
 

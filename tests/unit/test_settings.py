@@ -137,6 +137,49 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("WORKRES", "WORKERS"),
+        ("DNS", "DSN"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("HTTP_PORT", "PORT"),
+        ("VALKEYBIN", "VALKEY_BIN"),
+        ("dsn", None),
+        ("QUUX", None),
+        ("", None),
+    ],
+)
+def test_a_setting_that_there_is_not_is_told_with_the_nearest_one_and_not_shown(
+    name: str, nearest: str | None
+) -> None:
+    (line,) = mistakes(**{name: "s3cret"})
+    hint = f"; the nearest one is PAYLEDGER_{nearest}" if nearest else ""
+    assert line == f"PAYLEDGER_{name}: there is no such setting{hint}"
+
+
+def test_a_mistyped_name_does_not_hide_a_wrong_value() -> None:
+    assert len(mistakes(WORKRES="2", PORT="x")) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PAYLEDGER_SERVICE_HOST",
+        "PAYLEDGER_SERVICE_PORT_HTTP",
+        "PAYLEDGER_PORT_8080_TCP",
+        "PAYLEDGER_POSTGRES_PORT",
+        "PAYLEDGER_POSTGRES_PORT_5432_TCP_ADDR",
+        "PAYLEDGER_VALKEY_SERVICE_PORT",
+        "PAYLEDGER_WORKRES_2",
+    ],
+)
+def test_what_is_set_beside_a_service_of_our_name_is_no_mistyped_setting(name: str) -> None:
+    """By Kubernetes, say, in every container; and what is empty is not set."""
+    value = "" if name == "PAYLEDGER_WORKRES_2" else "tcp://10.0.0.1:5432"
+    assert Settings.from_env({name: value}) == Settings.from_env({})
+
+
+@pytest.mark.parametrize(
     "dsn",
     [
         "postgresql://u:p@h/d",

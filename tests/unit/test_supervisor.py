@@ -36,6 +36,12 @@ if number == 2 and not again:
     sys.exit(1)
 {SERVES}
 """
+HEARS = f"""{BEGINS}
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+parent.sendall(b'ready\\n')
+(here / f"heard-{{number}}").write_bytes(parent.recv(1024))
+"""
 ALL_FAIL = f"""{BEGINS}
 parent.sendall(b"failed the database is away")
 sys.exit(1)
@@ -80,3 +86,12 @@ def test_workers_that_all_fail_at_first_end_the_service(
 ) -> None:
     with pytest.raises(DatabaseError, match="the database is away"):
         supervise(ALL_FAIL, tmp_path, monkeypatch)
+
+
+def test_workers_are_told_that_the_database_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervise(HEARS, tmp_path, monkeypatch)  # `tend` says so, and ends it
+    for number in (1, 2):
+        heard = tmp_path / f"heard-{number}"
+        assert heard.read_bytes() == worker_start.DATABASE_GONE

@@ -1,4 +1,4 @@
--- Idempotent by code. Raises currency_malformed, currency_exists.
+-- Idempotent by code. Raises currency_malformed, argument_invalid, currency_exists.
 create or replace function ledger.create_currency(p_code text, p_exponent int, p_name text)
 returns boolean
 language plpgsql
@@ -10,6 +10,18 @@ begin
   if not ledger_private.is_currency_code(p_code) then
     perform ledger_private.raise_error(
       jsonb_build_object('code', 'currency_malformed', 'currency', left(p_code, 200))
+    );
+  end if;
+  if p_exponent is null or p_exponent not between 0 and 18 then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid', 'argument', 'p_exponent', 'reason', 'not from 0 to 18'
+      )
+    );
+  end if;
+  if p_name is null then
+    perform ledger_private.raise_error(
+      jsonb_build_object('code', 'argument_invalid', 'argument', 'p_name', 'reason', 'null')
     );
   end if;
 

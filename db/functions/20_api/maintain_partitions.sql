@@ -1,6 +1,7 @@
 -- Makes the partitions of payments and ledger_entries that will be needed, ahead of time. Each is
 -- built apart and attached with a lock timeout, so posting is never held up: behind a pg_dump the
 -- work is postponed, said so, and done by the next call. Run by the relay; safe to run at any time.
+-- Raises argument_invalid.
 create or replace function ledger.maintain_partitions(
   p_now timestamptz default clock_timestamp()
 )
@@ -17,6 +18,14 @@ declare
   v_ahead int;
   v_parent text;
 begin
+  if p_now is null or not isfinite(p_now) then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid', 'argument', 'p_now', 'reason', 'null or infinite'
+      )
+    );
+  end if;
+
   -- One at a time; the second finds the work done.
   perform pg_advisory_xact_lock(hashtextextended('ledger.maintain_partitions', 0));
   select * into strict v_settings from ledger_private.settings;

@@ -2,7 +2,7 @@
 -- Rows that another purge is deleting are skipped. Keys of a ledger without a retention never go.
 -- Reads the table from its beginning, where the oldest keys are, and if no ledger has a retention,
 -- not at all. No index: each payment would pay for it, and a BRIN is good for the first purge only,
--- since new keys then fill the old ones' pages.
+-- since new keys then fill the old ones' pages. Raises argument_invalid, unknown_ledger.
 create or replace function ledger.purge_idempotency_keys(
   p_limit int default 10000,
   p_ledger_id int default null
@@ -16,6 +16,17 @@ as $$
 declare
   v_purged bigint;
 begin
+  if p_limit is null or p_limit < 0 then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid', 'argument', 'p_limit', 'reason', 'null or negative'
+      )
+    );
+  end if;
+  if p_ledger_id is not null then
+    perform ledger_private.check_ledger(p_ledger_id);
+  end if;
+
   with expired as (
     select k.ledger_id, k.key
     from ledger.idempotency_keys k

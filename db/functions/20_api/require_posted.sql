@@ -1,4 +1,5 @@
--- Raises the LGnnn of any outcome but posted, so that the caller's transaction fails with it.
+-- Raises the LGnnn of any outcome but posted, so that the caller's transaction fails with it, and
+-- argument_invalid for what is no posting function's result.
 create or replace function ledger.require_posted(p_result ledger.payment_result)
 returns ledger.payment_result
 language plpgsql
@@ -9,6 +10,15 @@ as $$
 begin
   if p_result.outcome = 'posted' then
     return p_result;
+  end if;
+
+  if not exists (select from ledger.error_codes where code = p_result.body ->> 'code') then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid', 'argument', 'p_result',
+        'reason', 'no result of a posting function'
+      )
+    );
   end if;
 
   perform ledger_private.raise_error(p_result.body::jsonb);

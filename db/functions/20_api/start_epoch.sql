@@ -4,7 +4,7 @@
 -- Locks ledger.payments against posting and reading, and so waits until every transaction that has
 -- posted is finished, prepared ones included: a payment of the old epoch that is committed later
 -- would be read by nobody. Gives up after 5 s with 55P03; nothing has changed then. Raises
--- feed_on_standby.
+-- feed_on_standby, argument_invalid.
 create or replace function ledger.start_epoch(p_reason text)
 returns int
 language plpgsql
@@ -18,6 +18,14 @@ declare
 begin
   if pg_is_in_recovery() then
     perform ledger_private.raise_error('{"code": "feed_on_standby"}');
+  end if;
+
+  if coalesce(p_reason, '') = '' then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid', 'argument', 'p_reason', 'reason', 'null or empty'
+      )
+    );
   end if;
 
   lock table only ledger.payments in access exclusive mode;

@@ -3,7 +3,7 @@
 -- only when it has lost its thread. taken is false otherwise, and the rest says who has the lease.
 --
 -- Locks the lease's row; a second taker waits for the first one's commit, and then has not got it.
--- Durable whatever the session's synchronous_commit. Raises feed_on_standby.
+-- Durable whatever the session's synchronous_commit. Raises feed_on_standby, argument_invalid.
 create or replace function ledger.take_relay_lease(p_holder text, p_generation text)
 returns table (taken boolean, term bigint, holder text)
 language plpgsql
@@ -18,6 +18,16 @@ declare
 begin
   if pg_is_in_recovery() then
     perform ledger_private.raise_error('{"code": "feed_on_standby"}');
+  end if;
+
+  if num_nulls(p_holder, p_generation) > 0 then
+    perform ledger_private.raise_error(
+      jsonb_build_object(
+        'code', 'argument_invalid',
+        'argument', case when p_holder is null then 'p_holder' else 'p_generation' end,
+        'reason', 'null'
+      )
+    );
   end if;
 
   select * into strict v_lease from ledger_private.relay_lease;

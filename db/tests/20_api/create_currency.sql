@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(15);
 
 select is(ledger.create_currency('POINTS', 0, 'Loyalty points'), true, 'A currency of one''s own');
 select lives_ok(
@@ -25,13 +25,18 @@ from (
     ($$null, 0, 'Points'$$, '{"code": "currency_malformed", "currency": null}'),
     ($$'AB', 0, 'Points'$$, '{"code": "currency_malformed", "currency": "AB"}')
 ) as refused (arguments, detail);
-select throws_ok(
-  $$select ledger.create_currency('TOO_FINE', 19, 'x')$$, '23514', null,
-  'More than 18 decimal places are too many'
-);
-select throws_ok(
-  $$select ledger.create_currency('NEGATIVE', -1, 'x')$$, '23514', null, 'Less than none too few'
-);
+select tests.raises(
+  format('select ledger.create_currency(%s)', arguments),
+  jsonb_build_object('code', 'argument_invalid', 'argument', argument, 'reason', reason)::text,
+  arguments
+)
+from (
+  values
+    ($$'TOO_FINE', 19, 'x'$$, 'p_exponent', 'not from 0 to 18'),
+    ($$'NEGATIVE', -1, 'x'$$, 'p_exponent', 'not from 0 to 18'),
+    ($$'NONE', null, 'x'$$, 'p_exponent', 'not from 0 to 18'),
+    ($$'NAMELESS', 0, null$$, 'p_name', 'null')
+) as refused (arguments, argument, reason);
 select tests.unchanged();
 
 select * from finish();

@@ -1,7 +1,7 @@
 -- Names and times of partitions are of an installation at the time of the test run, so the test
 -- begins with none.
 begin;
-select plan(39);
+select plan(42);
 select tests.open_accounts();
 
 create function pg_temp.partitions(p_parent text)
@@ -32,6 +32,13 @@ select is_empty(
 )
 from unnest(array['ledger.payments_default', 'ledger.ledger_entries_default']) partition;
 select is_empty('select * from ledger.maintain_partitions()', 'There is nothing to do');
+
+select tests.raises(
+  format('select * from ledger.maintain_partitions(%L)', p_now),
+  '{"code": "argument_invalid", "reason": "null or infinite", "argument": "p_now"}',
+  'Nothing is ahead of ' || coalesce(p_now, 'null')
+)
+from unnest(array[null, 'infinity', '-infinity']) p_now;
 
 -- Time passes
 

@@ -1,6 +1,6 @@
 -- Retention from end to end. The keys' age is made by moving created_at back as superuser.
 begin;
-select plan(24);
+select plan(28);
 select tests.open_accounts();
 create temporary table short as
 select ledger_id from ledger.create_ledger('short', '2 hours');
@@ -102,6 +102,21 @@ select is(
   'fund-alice fund-eva', 'The other ledger''s stay'
 );
 select tests.books();
+
+-- What it cannot be asked for
+
+select tests.remember();
+select tests.raises(
+  format('select ledger.purge_idempotency_keys(%s)', p_limit),
+  '{"code": "argument_invalid", "reason": "null or negative", "argument": "p_limit"}',
+  'A limit is a count, not ' || p_limit
+)
+from unnest(array['-1', 'null']) p_limit;
+select tests.raises(
+  'select ledger.purge_idempotency_keys(1, -1)', '{"code": "unknown_ledger", "ledger_id": -1}',
+  'A ledger that there is not has no keys to purge'
+);
+select tests.unchanged();
 
 select * from finish();
 rollback;

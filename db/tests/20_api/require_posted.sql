@@ -1,5 +1,5 @@
 begin;
-select plan(10 + (select count(*)::int from ledger.error_codes where outcome <> 'raised'));
+select plan(15 + (select count(*)::int from ledger.error_codes where outcome <> 'raised'));
 select tests.open_accounts();
 
 select is(
@@ -37,6 +37,19 @@ select throws_ok(
 )
 from ledger.error_codes
 where outcome <> 'raised';
+select tests.raises(
+  format('select ledger.require_posted(%s)', result),
+  '{"code": "argument_invalid", '
+  '"reason": "no result of a posting function", "argument": "p_result"}',
+  'No posting function answered ' || result
+)
+from unnest(array[
+  'null',
+  '(null, null, null, null, null)',
+  $$('rejected', 'unheard_of', false, null, '{"code": "unheard_of"}')$$,
+  $$('rejected', 'account_frozen', false, null, '[]')$$,
+  $$('rejected', 'account_frozen', false, null, '5')$$
+]) result;
 select is(
   (select count(distinct sqlstate) from ledger.error_codes),
   (select count(*) from ledger.error_codes),

@@ -38,11 +38,13 @@ select is(
 );
 select is(pg_temp.take('b'), 'refused, term 4 of c', 'From then on it is this one''s');
 update ledger_private.relay_lease set expires_at = '-infinity';
-select throws_ok(
-  format('select * from ledger.take_relay_lease(%L, %L)', holder, generation), '23514', null,
+select tests.raises(
+  format('select * from ledger.take_relay_lease(%L, %L)', holder, generation),
+  jsonb_build_object('code', 'argument_invalid', 'argument', argument, 'reason', 'null')::text,
   'A lease has a holder and a generation'
 )
-from (values (null, 'g'), ('d', null)) as nobody (holder, generation);
+from (values (null, 'g', 'p_holder'), ('d', null, 'p_generation'))
+  as nobody (holder, generation, argument);
 select is(pg_temp.lease(), '4 c g', 'and else is not taken');
 
 select * from finish();

@@ -1,5 +1,5 @@
 begin;
-select plan(11);
+select plan(17);
 
 -- What is heard is shown in tests/relay: nothing is, before a commit.
 select is(ledger.tell_listeners(0, 'g', 'c', '{m}'), false, 'Nobody leads, nobody tells');
@@ -31,6 +31,20 @@ select throws_ok(
   '22023', null, 'A message that is too long is refused by PostgreSQL'
 );
 select is(ledger.tell_listeners(:term, 'g', 'c', array[repeat('x', 7500)]), true, '7500 bytes are not');
+select tests.raises(
+  format('select ledger.tell_listeners(%s)', arguments),
+  jsonb_build_object('code', 'argument_invalid', 'argument', argument, 'reason', reason)::text,
+  'Nobody can be told so: ' || arguments
+)
+from (
+  values
+    ($$null, 'g', 'c', '{m}'$$, 'p_term', 'null'),
+    ($$1, null, 'c', '{m}'$$, 'p_generation', 'null'),
+    ($$1, 'g', null, '{m}'$$, 'p_channel', 'null'),
+    ($$1, 'g', 'c', null$$, 'p_messages', 'null'),
+    ($$1, 'g', '', '{m}'$$, 'p_channel', 'not of 1 to 63 bytes'),
+    ($$1, 'g', repeat('c', 64), '{m}'$$, 'p_channel', 'not of 1 to 63 bytes')
+) as refused (arguments, argument, reason);
 
 select * from finish();
 rollback;

@@ -170,8 +170,8 @@ MUTANTS = (
     Mutant(
         name="lost-calls-leave-no-doubt",
         file=_CARRIER,
-        old="doubtful=state not in _ROLLED_BACK, retry=True",
-        new="doubtful=False, retry=True",
+        old="doubtful=state not in _ROLLED_BACK, retry=self._hopes",
+        new="doubtful=False, retry=self._hopes",
         breach="what may have been committed is told not to have been attempted",
         tests=(_CARRIER_TEST,),
     ),

@@ -77,6 +77,8 @@ class _Connection(web.RequestHandler):
         finally:
             self._waiter = waiter
         came = len(self._messages) - before
+        if came and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._break_off()
         if came == 1 and not self._left_to_aiohttp and self._answer_at_once(data):
             return
         if came:
@@ -114,6 +116,13 @@ class _Connection(web.RequestHandler):
         self._answering = self._loop.create_task(self._finish(answering))
         self._pause_reading_for_buffer()  # what comes meanwhile waits
         return True
+
+    def _break_off(self) -> None:
+        """What came is not HTTP: of the body that it should have gone on with, no more comes."""
+        content = self._last_content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(web.RequestPayloadError())
+            self._lingering_time = 0.0  # nothing that is sent from now on is read
 
     def _take(self) -> None:
         self._messages.clear()

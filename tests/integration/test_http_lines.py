@@ -171,3 +171,26 @@ async def test_a_client_that_leaves_amid_its_lines_is_no_defect(
         writer.close()
         await until(handled, "the request has come to its end")
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_malformed_chunk_amid_lines_ends_them_at_once(
+    books: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = line()
+    head = (
+        f"POST /v1/ledgers/{books.ledger}/payments/batch HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {books.token}\r\nContent-Type: application/x-ndjson\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    target = URL(books.url)
+    reader, writer = await asyncio.open_connection(target.host, target.port)
+    writer.write(head.encode() + b"%x\r\n%b\r\n" % (len(sent), sent))
+    async with asyncio.timeout(20):  # a third of what a stream may rest
+        await reader.readuntil(b'"status":201')
+        writer.write(b"no chunk\r\n")
+        rest = await reader.read()
+    writer.close()
+    assert not rest.endswith(b"0\r\n\r\n"), "an answer that was cut off has no end"
+    assert await books.balance("alice") == "1"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    await books.assert_sound()

@@ -110,6 +110,30 @@ async def test_a_malformed_chunk_is_a_clients_mistake(api: Api, chunks: bytes) -
     assert await api.written() == (0, 0, 0)
 
 
+async def test_a_malformed_chunk_after_a_sound_one_is_answered_at_once(
+    api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.json_bodies._BODY_SECONDS", 60.0)
+    head = (
+        f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n"
+        f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
+        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    target = URL(api.url)
+    reader, writer = await asyncio.open_connection(target.host, target.port)
+    writer.write(head.encode())
+    await reader.readuntil(b"100 Continue\r\n\r\n")
+    writer.write(b"1\r\n{\r\nzz\r\n")
+    async with asyncio.timeout(20):
+        status, headers, body = await read_answer(reader)
+        assert await reader.read() == b""
+    writer.close()
+    assert (status, json.loads(body)["code"]) == (400, "request_malformed")
+    assert headers["Connection"] == "close"
+    assert not [line for line in lines if '"level":"error"' in line.replace(" ", "")]
+    assert await api.written() == (0, 0, 0)
+
+
 @pytest.mark.parametrize(
     "path",
     [

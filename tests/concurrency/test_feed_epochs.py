@@ -111,8 +111,9 @@ async def test_only_an_admin_starts_an_epoch_and_tells_why(feed: Feed) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await feed.writer.execute("select ledger.start_epoch('mine')")
     for reason in ("", None):
-        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        with pytest.raises(asyncpg.PostgresError) as refused:
             await feed.observer.execute("select ledger.start_epoch($1)", reason)
+        assert refused.value.sqlstate == "LG617"
     assert await feed.observer.fetchval("select count(*) from ledger.feed_epochs") == 1
 
 

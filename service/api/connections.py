@@ -54,6 +54,11 @@ class _Server(web.Server):
         return _Connection(self, self._shortcuts, loop=self._loop, **self._kwargs)
 
 
+class _BrokenOffError(web.RequestPayloadError, TimeoutError):
+    """What reading the rest of the body meets: a handler, as a mistake of the client's; aiohttp,
+    when it reads on behind an answer, as the end of its patience, or it would log a defect."""
+
+
 class _Connection(web.RequestHandler):
     """Answers keep the order of their requests: what is answered without aiohttp's task is so while
     that has none, and only then. It waits for the next one at `_waiter`, or is about to.
@@ -121,7 +126,7 @@ class _Connection(web.RequestHandler):
         """What came is not HTTP: of the body that it should have gone on with, no more comes."""
         content = self._last_content
         if not content.is_eof() and content.exception() is None:
-            content.set_exception(web.RequestPayloadError())
+            content.set_exception(_BrokenOffError())
             self._lingering_time = 0.0  # nothing that is sent from now on is read
 
     def _take(self) -> None:

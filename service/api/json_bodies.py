@@ -78,10 +78,10 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         else:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await _read_chunks(request, limit)
-    except TimeoutError:
-        raise Problem("body_too_slow", close=True) from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem("request_malformed", close=True) from None
+    except TimeoutError:
+        raise Problem("body_too_slow", close=True) from None
     if len(body) > limit:
         raise Problem("body_too_large", {"limit": limit})
     return body
@@ -110,10 +110,10 @@ async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
             async with asyncio.timeout(_PIECE_SECONDS):
                 data = await content.readany()
             yield data
-    except TimeoutError:
-        raise Problem("body_too_slow", close=True) from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem("request_malformed", close=True) from None
+    except TimeoutError:
+        raise Problem("body_too_slow", close=True) from None
 
 
 def check_json(body: bytes) -> None:

@@ -142,12 +142,15 @@ async def _post_patiently(
     """Waits for its turn: whoever streams is slowed down instead of refused."""
     deadline = poster.deadline()
     while True:
-        try:
-            return await poster.post_payments(elements, owner, deadline)
-        except Problem as problem:
-            if problem.code not in _FULL:
-                raise
-            if asyncio.get_running_loop().time() + _PAUSE >= deadline:
-                told = PaymentResult("busy", problem.code, False, None, b"{}")
-                return [told] * len(elements)
+        code = "too_many_requests"
+        if not poster.is_late(owner):
+            try:
+                return await poster.post_payments(elements, owner, deadline)
+            except Problem as problem:
+                if problem.code not in _FULL:
+                    raise
+                code = problem.code
+        if asyncio.get_running_loop().time() + _PAUSE >= deadline:
+            told = PaymentResult("busy", code, False, None, b"{}")
+            return [told] * len(elements)
         await asyncio.sleep(_PAUSE)

@@ -163,7 +163,7 @@ class L2:
         """The relay's: what each (ledger_id, change) made of its account.
 
         False: L2 may have missed some. Then nothing in this generation may be believed any more:
-        tell another one before, or beside, these changes.
+        tell another one before anything else.
         """
         scope = Scope(epoch, generation)
 

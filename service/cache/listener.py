@@ -66,6 +66,7 @@ class Listener:
         self._current: Listening | None = None
         self._dsn = dsn
         self._heard = heard
+        self._hears_whole = False  # all parts of each message: after the end of one
         self._trust = trust
         self.counters = ListenerCounters()
         self.problem: str | None = "has not connected yet"  # for /readyz; None: it listens
@@ -99,6 +100,7 @@ class Listener:
         """Only now is anything heard: what came before waits for the next heartbeat."""
         self._clock = clock
         self._current = connection
+        self._hears_whole = False
         self._trust.connected(connection.epoch)
         self.counters.connected = 1
         self.counters.connections += 1
@@ -125,7 +127,11 @@ class Listener:
         for ledger_id, changes in groupby(notice.changes, itemgetter(0)):
             self._heard(ledger_id, [change for _, change in changes])
 
-        if notice.heartbeat is not None:
+        if notice.heartbeat is not None and not self._hears_whole:
+            # The last part of a message whose first parts may have come too early for us: L2 may
+            # not have them yet. By the next message it has.
+            self._hears_whole = True
+        elif notice.heartbeat is not None:
             # Its age counts from the poll, by one clock: a message that was kept back, by a stopped
             # process or by somebody who sends it again, is as old as what it tells of.
             age = max(0.0, self._clock.now() - notice.read_at)

@@ -81,7 +81,7 @@ class Trust:
 
     @property
     def generation(self) -> str | None:
-        """The relay's, whose L2 writes have all arrived."""
+        """The relay's, whose L2 writes have all arrived, but for the last message's."""
         return self.scope.generation if self.scope else None
 
     def is_live(self) -> bool:
@@ -122,7 +122,7 @@ class Trust:
         """Whether the changes that come with it may be applied.
 
         Call it before they are. A generation is in force from the first notice that names it: the
-        relay draws one when L2 has missed the very changes beside it.
+        relay draws one when L2 has missed changes that it has told.
         """
         if not self._connected or epoch != self.epoch or term < self.term:
             self._counters.notices_ignored += 1

@@ -52,9 +52,14 @@ class Supervisor:
         )
         self._workers = [_Worker(number) for number in range(1, settings.workers + 1)]
 
-    def run(self, on_ready: Callable[[], None], tend: Callable[[], bool] | None = None) -> bool:
-        """Serves until a signal: True. `tend` is called twice a second; False from it, the database
-        being gone for good, ends it, too.
+    def run(
+        self,
+        on_ready: Callable[[], None],
+        tend: Callable[[], None] = lambda: None,
+        database_gone: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Serves until a signal: True, or until the database is gone for good: False. Twice a
+        second `tend` is called, and `database_gone` asked.
 
         `on_ready` is called once, when all of them answer. Raises DatabaseError if one says that it
         cannot while none has served yet: what one of them could do, another can do a little later.
@@ -63,14 +68,18 @@ class Supervisor:
             try:
                 for each in self._workers:
                     self._start(each)
-                return self._watch(wakeup, on_ready, tend)
+                return self._watch(wakeup, on_ready, tend, database_gone)
             finally:
                 self._listener.close()  # here and in the workers: new connections are refused
-                self._end(database_gone=tend is not None and not tend())
+                self._end(database_gone=database_gone())
                 self._memory.close()
 
     def _watch(
-        self, wakeup: int, on_ready: Callable[[], None], tend: Callable[[], bool] | None
+        self,
+        wakeup: int,
+        on_ready: Callable[[], None],
+        tend: Callable[[], None],
+        database_gone: Callable[[], bool],
     ) -> bool:
         told = False
         while True:
@@ -84,7 +93,8 @@ class Supervisor:
             if not told and all(each.ready for each in self._workers):
                 told = True
                 on_ready()
-            if tend is not None and not tend():
+            tend()
+            if database_gone():
                 return False
 
     def _wait(self, wakeup: int) -> bool:

@@ -163,10 +163,8 @@ def _up(settings: Settings) -> int:
             running.write(state)
             say(_welcome(running, settings, database.cluster))
 
-        def tend() -> bool:
-            if cache is not None:
-                cache.tend()
-            return database.cluster is None or database.cluster.runs
+        def database_gone() -> bool:
+            return database.cluster is not None and not database.cluster.runs
 
         set_up_logging(settings)
         supervisor = Supervisor(
@@ -174,7 +172,8 @@ def _up(settings: Settings) -> int:
             listener,
             _environment(settings, DSN=database.dsn, REDIS_URL=running.redis_url or ""),
         )
-        if supervisor.run(ready, tend):
+        tend = cache.tend if cache is not None else lambda: None
+        if supervisor.run(ready, tend, database_gone):
             return 0
     raise CommandError(
         f"PostgreSQL has died, see {_short(state.log)}; `payledger up` recovers all that was "

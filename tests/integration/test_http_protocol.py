@@ -110,6 +110,24 @@ async def test_a_malformed_chunk_is_a_clients_mistake(api: Api, chunks: bytes) -
     assert await api.written() == (0, 0, 0)
 
 
+async def test_a_malformed_chunk_behind_an_answer_is_no_defect(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """aiohttp reads on then, to forget what comes."""
+    target = URL(api.url)
+    reader, writer = await asyncio.open_connection(target.host, target.port)
+    writer.write(
+        b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+    )
+    async with asyncio.timeout(20):
+        status, _, _ = await read_answer(reader)
+        writer.write(b"zz\r\n")
+        assert await reader.read() == b""
+    writer.close()
+    assert status == 404
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_a_malformed_chunk_after_a_sound_one_is_answered_at_once(
     api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,12 +187,30 @@ async def test_a_message_of_another_history_is_ignored(told: Told) -> None:
     assert versions(told.ear.heard, "a") == []
 
 
+async def test_what_a_listener_has_heard_only_the_end_of_proves_nothing(
+    database: Database,
+) -> None:
+    """Of the first message it hears, parts may have come while it was not listening yet."""
+    admin = await database.connect("postgres")
+    async with hearing(database.dsn()) as ear:
+        forger = await Forger.of(admin, admin)
+        await until(lambda: ear.listener.is_listening, "listening")
+        await forger.send(await forger.message(Change("a", 1, None, "1", "0")))
+        await ear.until_heard("a", 1)
+        assert (ear.is_live, ear.listener.counters.heartbeats) == (False, 0)
+        await forger.send(await forger.message(Change("b", 1, None, "1", "0"), lsn=2))
+        await ear.until_heard("b", 1)
+        await ear.until_live()
+        assert ear.listener.counters.heartbeats == 1
+
+
 async def test_a_heartbeat_that_comes_late_or_again_proves_nothing(database: Database) -> None:
     """No relay here: what comes was sent by somebody who kept it."""
     admin = await database.connect("postgres")
     async with hearing(database.dsn()) as ear:
         forger = await Forger.of(admin, admin)
         await until(lambda: ear.listener.is_listening, "listening")
+        await forger.send(await forger.message())
         await forger.send(await forger.message(Change("a", 1, None, "1", "0"), age_seconds=5))
         await ear.until_heard("a", 1)  # told is told, and versions only go up
         await until(lambda: ear.listener.counters.heartbeats == 1, "the late one")

@@ -13,6 +13,7 @@ from service.cache.counters import Counters
 from service.cache.l1 import L1
 from service.cache.l2 import Look
 from service.cache.model import AccountKey, CachedBalance, Change, Scope, Served, advanced
+from service.cache.recent import ANY, Recent
 from service.cache.trust import Trust
 from service.cache.wire import Lease
 from service.errors import Problem
@@ -252,6 +253,18 @@ async def test_l2_is_asked_for_what_was_told_lately() -> None:
         at.cache.heard(1, [Change("b", lsn, "USD", "4", "0")])
     await at.version()
     assert layer.asked_for == [4, 6, 4, 6, 0]
+
+
+def test_what_was_heard_lately_does_not_take_all_memory() -> None:
+    """More than it may keep is of any account, until two heartbeats later."""
+    recent = Recent(most=2)
+    for code in "abc":
+        recent.hear(AccountKey(1, code), 7, 100)
+    assert recent.least(AccountKey(1, "elsewhere")) == ANY
+    recent.hear(AccountKey(1, "d"), 8, 101)
+    assert recent.least(AccountKey(1, "d")) == ANY
+    recent.hear(AccountKey(1, "e"), 9, 102)
+    assert [recent.least(AccountKey(1, code)) for code in "cde"] == [0, 8, 9]
 
 
 async def test_what_a_replica_says_is_not_shared() -> None:

@@ -49,16 +49,22 @@ def test_a_line_without_an_end_is_not_kept() -> None:
 
 
 class Poster:
-    """Posts everything, after `full` refusals."""
+    """Posts everything, after `full` refusals, when it was `late` so many times."""
 
-    def __init__(self, full: int = 0, seconds: float = 10) -> None:
+    def __init__(self, full: int = 0, seconds: float = 10, late: int = 0) -> None:
         self.full = full
+        self.late = late
         self.seconds = seconds
 
     def deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.seconds
 
+    def is_late(self, _: Owner) -> bool:
+        self.late -= 1
+        return self.late >= 0
+
     async def post_payments(self, elements: list[Element], *_: Any) -> list[PaymentResult]:
+        assert self.late < 0, "it would be refused, and held"
         if self.full:
             self.full -= 1
             raise Problem("too_many_requests")
@@ -106,7 +112,7 @@ async def test_who_streams_is_slowed_down_instead_of_refused() -> None:
     async def answer(answered: list[Answered]) -> None:
         answers.extend(result.outcome for _, result in answered)
 
-    await run(Poster(full=1), Source(2), answer)
+    await run(Poster(full=1, late=2), Source(2), answer)
     assert answers == ["posted", "posted"]
     await run(Poster(full=100, seconds=0.01), Source(1), answer)
     assert answers[2:] == ["busy"]

@@ -332,6 +332,19 @@ async def test_a_refusal_is_held_back_and_takes_no_room_meanwhile(
 
 
 @pytest.mark.usefixtures("late")
+async def test_a_refusal_is_not_held_beyond_its_deadline(
+    poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "HOLD_SECONDS", 3600.0)
+    call, tasks = await overloaded(poster, gateway)
+    assert poster.is_late(ME)
+    with pytest.raises(Problem) as caught:
+        await pay(poster, "4", seconds=0.05)
+    assert caught.value.code == "too_many_requests"
+    await post_the_rest(poster, gateway, call, tasks)
+
+
+@pytest.mark.usefixtures("late")
 async def test_what_would_take_too_much_memory_is_refused_at_once(
     poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

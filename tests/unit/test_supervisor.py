@@ -65,12 +65,11 @@ def supervise(program: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> list
     with socket.create_server(("127.0.0.1", 0)) as listener:
         supervised = Supervisor(Settings(workers=2), listener, os.environ | {"HERE": str(here)})
 
-        def tend() -> bool:
+        def tend() -> None:
             if supervised._workers[0].ready:
                 (here / "first-serves").touch()
-            return not noticed
 
-        supervised.run(lambda: noticed.append("all serve"), tend)
+        supervised.run(lambda: noticed.append("all serve"), tend, lambda: bool(noticed))
     return noticed
 
 
@@ -91,7 +90,7 @@ def test_workers_that_all_fail_at_first_end_the_service(
 def test_workers_are_told_that_the_database_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervise(HEARS, tmp_path, monkeypatch)  # `tend` says so, and ends it
+    supervise(HEARS, tmp_path, monkeypatch)  # which ends it
     for number in (1, 2):
         heard = tmp_path / f"heard-{number}"
         assert heard.read_bytes() == worker_start.DATABASE_GONE

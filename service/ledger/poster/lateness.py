@@ -35,17 +35,21 @@ class Lateness:
         self._held_bytes = 0
 
     def is_late(self, owner: Owner) -> bool:
-        """Whether what the owner sends now could not be posted in time."""
+        """Whether the owner has more waiting than is likely to be posted in time."""
         waiting, since = self._queues.waiting(owner)
         return waiting >= MANY and asyncio.get_running_loop().time() - since > LATE_SECONDS
 
-    async def refuse(self, size: int) -> None:
-        """Raises Problem too_many_requests; nothing is done with the `size` bytes."""
+    async def refuse(self, size: int, deadline: float) -> None:
+        """Raises Problem too_many_requests; nothing is done with the `size` bytes.
+
+        By the deadline, a time of the running loop, at the latest.
+        """
+        left = deadline - asyncio.get_running_loop().time()
         taken = size + _OVERHEAD_BYTES
         if self._held_bytes + taken <= MOST_HELD_BYTES:
             self._held_bytes += taken
             try:
-                await asyncio.sleep(HOLD_SECONDS)
+                await asyncio.sleep(max(0.0, min(HOLD_SECONDS, left)))
             finally:
                 self._held_bytes -= taken
         raise Problem("too_many_requests")

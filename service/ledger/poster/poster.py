@@ -91,6 +91,10 @@ class Poster:
         """How many payments it works on."""
         return self._bounds.items
 
+    def is_late(self, owner: Owner) -> bool:
+        """Whether what the owner sends now would be refused: too much of his waits already."""
+        return self._lateness.is_late(owner)
+
     def deadline(self) -> float:
         """When a request that begins now must be answered: a time of the running loop."""
         return asyncio.get_running_loop().time() + self._deadline_seconds
@@ -151,7 +155,7 @@ class Poster:
     ) -> set[Key]:
         """Takes room, and waits for the keys. Those that stay in use are returned."""
         if self._lateness.is_late(owner):
-            await self._lateness.refuse(size)
+            await self._lateness.refuse(size, deadline)
         self._bounds.take(owner, items, size)
         if self._keys.enter_at_once(keys):
             return set()

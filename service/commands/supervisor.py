@@ -95,17 +95,19 @@ class Supervisor:
                 on_ready()
             tend()
             if database_gone():
-                return False
+                return self._wait(wakeup, 0)  # asked to end at the same moment, it has done so
 
-    def _wait(self, wakeup: int) -> bool:
-        """Until there is something to do; True: it is to end."""
+    def _wait(self, wakeup: int, most: float | None = None) -> bool:
+        """Until there is something to do, `most` seconds if given; True: it is to end."""
         poller = select.poll()
         poller.register(wakeup, select.POLLIN)
         channels = {each.fd: each for each in self._workers if each.fd >= 0}
         for fd in channels:
             poller.register(fd, select.POLLIN)
         due = [each.starts_at for each in self._workers if each.process is None]
-        seconds = min([TEND_SECONDS, *(at - time.monotonic() for at in due)])
+        seconds = min(
+            [TEND_SECONDS if most is None else most, *(at - time.monotonic() for at in due)]
+        )
         for fd, _ in poller.poll(max(0, seconds) * 1000):
             if fd == wakeup:
                 if set(os.read(wakeup, 64)) & set(ENDING_SIGNALS):

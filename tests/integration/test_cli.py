@@ -288,7 +288,9 @@ async def test_nobody_waits_for_a_postgresql_that_died_with_up(home: Home, asked
         os.kill(up.process.pid, signal.SIGCONT)
     assert await asyncio.to_thread(up.wait) == (0 if asked else 1)
     status, problem = await payment
-    assert (status, problem["code"]) == (503, "outcome_unknown")
+    assert status == 503
+    # The server died amid an attempt, or between two: then it is known that nothing was posted.
+    assert problem["code"] in ("outcome_unknown", "account_busy")
     assert lock.stdin is not None
     lock.stdin.close()
     await lock.wait()

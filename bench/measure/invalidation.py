@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from bench.findings import Findings
 from bench.harness import BenchFailed, percentile
+from bench.tools.answers import read_answer
 from bench.tools.batches import uuid7
 from bench.tools.lab import Lab
 from bench.tools.service import Service
@@ -25,7 +25,7 @@ ACCOUNT = "bench:1"
 PAUSE_SECONDS = 0.01
 _LONGEST_SECONDS = 60
 _MOST_CONNECTIONS = 64
-_LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
+_FOUND = 200
 
 
 class Balance(msgspec.Struct):
@@ -117,10 +117,7 @@ async def _reader_of_each(service: Service, stack: AsyncExitStack) -> list[Reade
 
 
 class Reader:
-    """One connection that reads one balance, over and over.
-
-    By hand: an HTTP client has a pool, and which worker has answered is what matters here.
-    """
+    """One connection that reads one balance, over and over: which worker answers matters here."""
 
     def __init__(
         self, stream: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
@@ -145,11 +142,9 @@ class Reader:
     async def version(self) -> int:
         """That of the balance which is served at the moment."""
         self._writer.write(self._request)
-        head = (await self._stream.readuntil(b"\r\n\r\n")).decode()
-        length = _LENGTH.search(head)
-        if not head.startswith("HTTP/1.1 200 ") or length is None:
-            raise BenchFailed(f"a balance was answered with {head.splitlines()[0]}")
-        body = await self._stream.readexactly(int(length[1]))
+        status, body = await read_answer(self._stream)
+        if status != _FOUND:
+            raise BenchFailed(f"a balance was answered by {status}")
         return msgspec.json.decode(body, type=Balance).version
 
     def close(self) -> None:

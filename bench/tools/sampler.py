@@ -7,14 +7,15 @@ costs it more than the answer.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bench.harness import BenchFailed, percentile
+from bench.tools.answers import read_answer
 from bench.tools.batches import uuid7
 
 if TYPE_CHECKING:
@@ -52,24 +53,14 @@ def sampling(service: Service) -> Iterator[Samples]:
     samples = Samples()
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
-    failures: list[BaseException] = []
-
-    def work() -> None:
+    # The pool is left first: by then its thread is done with the loop.
+    with closing(loop), ThreadPoolExecutor(1, "sampler") as pool:
+        sampled = pool.submit(loop.run_until_complete, _sample(service, samples, ended))
         try:
-            loop.run_until_complete(_sample(service, samples, ended))
-        except BaseException as exc:  # noqa: BLE001 -- raised again where the sampling ends
-            failures.append(exc)
-
-    thread = threading.Thread(target=work, name="sampler")
-    thread.start()
-    try:
-        yield samples
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
-        loop.close()
-    if failures:
-        raise failures[0]
+            yield samples
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+        sampled.result()
 
 
 async def _sample(service: Service, samples: Samples, ended: asyncio.Event) -> None:
@@ -102,7 +93,7 @@ async def _post_in_turn(
         while not ended.is_set():
             sent = time.perf_counter()
             writer.write(f"{head}{uuid7()}\r\n\r\n{body}".encode())
-            status = await _read_answer(stream)
+            status, _ = await read_answer(stream)
             milliseconds = 1000 * (time.perf_counter() - sent)
             if status == _ACCEPTED:
                 samples.accepted.append(milliseconds)
@@ -113,11 +104,3 @@ async def _post_in_turn(
             await asyncio.sleep(PAUSE_SECONDS)
     finally:
         writer.close()
-
-
-async def _read_answer(stream: asyncio.StreamReader) -> int:
-    """Its status; all of it has been read then."""
-    head = (await stream.readuntil(b"\r\n\r\n")).decode().lower()
-    lengths = [line for line in head.split("\r\n") if line.startswith("content-length:")]
-    await stream.readexactly(int(lengths[0].partition(":")[2]))
-    return int(head.split(" ", 2)[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -72,16 +73,12 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     length = request.content_length
     if length is not None and length > limit:
         raise Problem("body_too_large", {"limit": limit})
-    try:
+    with _receiving():
         if request.content.is_eof():  # it came with the headers: nothing to wait for
             body = request.content.read_nowait()
         else:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await _read_chunks(request, limit)
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise Problem("request_malformed", close=True) from None
-    except TimeoutError:
-        raise Problem("body_too_slow", close=True) from None
     if len(body) > limit:
         raise Problem("body_too_large", {"limit": limit})
     return body
@@ -105,11 +102,19 @@ def is_ndjson(request: web.Request) -> bool:
 async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The body piece by piece, however long it is. Raises Problem when the rest does not come."""
     content = request.content
-    try:
-        while not content.at_eof():
+    while not content.at_eof():
+        with _receiving():
             async with asyncio.timeout(_PIECE_SECONDS):
                 data = await content.readany()
-            yield data
+        yield data
+
+
+@contextmanager
+def _receiving() -> Iterator[None]:
+    """Problem for what goes wrong with a body on its way. In this order: where a body breaks off
+    service.api.connections tells so by an error that is a TimeoutError, too."""
+    try:
+        yield
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem("request_malformed", close=True) from None
     except TimeoutError:

@@ -83,7 +83,7 @@ class Supervisor:
     ) -> bool:
         told = False
         while True:
-            if self._wait(wakeup):
+            if self._wait(wakeup, self._rest()):
                 return True
             for each in self._workers:
                 if each.process is not None and each.process.poll() is not None:
@@ -97,18 +97,19 @@ class Supervisor:
             if database_gone():
                 return self._wait(wakeup, 0)  # asked to end at the same moment, it has done so
 
-    def _wait(self, wakeup: int, most: float | None = None) -> bool:
-        """Until there is something to do, `most` seconds if given; True: it is to end."""
+    def _rest(self) -> float:
+        """Seconds until somebody has to be looked after or started, if nothing happens."""
+        due = [each.starts_at for each in self._workers if each.process is None]
+        return max(0, min([TEND_SECONDS, *(at - time.monotonic() for at in due)]))
+
+    def _wait(self, wakeup: int, seconds: float) -> bool:
+        """Until something happens, so long at most; True: it is to end."""
         poller = select.poll()
         poller.register(wakeup, select.POLLIN)
         channels = {each.fd: each for each in self._workers if each.fd >= 0}
         for fd in channels:
             poller.register(fd, select.POLLIN)
-        due = [each.starts_at for each in self._workers if each.process is None]
-        seconds = min(
-            [TEND_SECONDS if most is None else most, *(at - time.monotonic() for at in due)]
-        )
-        for fd, _ in poller.poll(max(0, seconds) * 1000):
+        for fd, _ in poller.poll(seconds * 1000):
             if fd == wakeup:
                 if set(os.read(wakeup, 64)) & set(ENDING_SIGNALS):
                     return True

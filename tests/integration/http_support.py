@@ -206,10 +206,15 @@ def serving_aside(settings: Settings) -> Iterator[str]:
             served.result()
 
 
+async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the service, for what no client would send."""
+    target = URL(url)
+    return await asyncio.open_connection(target.host, target.port)
+
+
 async def raw(url: str, request: bytes, *, more: bool = False) -> tuple[int, dict[str, str], bytes]:
     """Sends bytes as they are; status, headers and body of the answer. `more`: leave it open."""
-    target = URL(url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(url)
     try:
         writer.write(request)
         await writer.drain()

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from http_support import fresh_key, raw, read_answer
-from yarl import URL
+from http_support import connect, fresh_key, raw, read_answer
 
 if TYPE_CHECKING:
     from http_support import Answer, Api
@@ -213,8 +212,7 @@ async def test_a_compressed_body_is_refused_and_not_looked_into(
         f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
         f"Content-Encoding: {encoding}\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
     )
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     writer.write(request.encode() + b"\x1f\x8b\x08")
     async with asyncio.timeout(15):
         status, _, body = await read_answer(reader)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from http_support import fresh_key, serving, until
-from yarl import URL
+from http_support import connect, fresh_key, serving, until
 
 from service.api.json_bodies import BODY_LIMIT
 
@@ -147,26 +147,30 @@ async def test_lines_are_answered_before_the_next_ones_are_sent(books: Api) -> N
         assert await response.content.read() == b""
 
 
-async def test_a_client_that_leaves_amid_its_lines_is_no_defect(
-    books: Api, settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+async def begin_lines(books: Api) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream whose first line has been answered; more may follow."""
     sent = line()
     head = (
         f"POST /v1/ledgers/{books.ledger}/payments/batch HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {books.token}\r\nContent-Type: application/x-ndjson\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     )
+    reader, writer = await connect(books.url)
+    writer.write(head.encode() + b"%x\r\n%b\r\n" % (len(sent), sent))
+    async with asyncio.timeout(20):
+        await reader.readuntil(b'"status":201')
+    return reader, writer
 
+
+async def test_a_client_that_leaves_amid_its_lines_is_no_defect(
+    books: Api, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     async def handled() -> bool:
         tasks = asyncio.all_tasks()
         return not any(task.get_coro().__qualname__ == "RequestHandler.start" for task in tasks)
 
     async with serving(settings) as (url, _):
-        target = URL(url)
-        reader, writer = await asyncio.open_connection(target.host, target.port)
-        writer.write(head.encode() + b"%x\r\n%b\r\n" % (len(sent), sent))
-        async with asyncio.timeout(20):
-            await reader.readuntil(b'"status":201')
+        _, writer = await begin_lines(replace(books, url=url))
         assert not await handled()
         writer.close()
         await until(handled, "the request has come to its end")
@@ -176,17 +180,8 @@ async def test_a_client_that_leaves_amid_its_lines_is_no_defect(
 async def test_a_malformed_chunk_amid_lines_ends_them_at_once(
     books: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sent = line()
-    head = (
-        f"POST /v1/ledgers/{books.ledger}/payments/batch HTTP/1.1\r\nHost: x\r\n"
-        f"Authorization: Bearer {books.token}\r\nContent-Type: application/x-ndjson\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n"
-    )
-    target = URL(books.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
-    writer.write(head.encode() + b"%x\r\n%b\r\n" % (len(sent), sent))
+    reader, writer = await begin_lines(books)
     async with asyncio.timeout(20):  # a third of what a stream may rest
-        await reader.readuntil(b'"status":201')
         writer.write(b"no chunk\r\n")
         rest = await reader.read()
     writer.close()

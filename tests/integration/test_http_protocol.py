@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from http_support import Wire, fresh_key, raw, read_answer, serving, until
-from yarl import URL
+from http_support import Wire, connect, fresh_key, raw, read_answer, serving, until
 
 from service.api.logs import AccessLogger
 from service.logs import JsonFormatter, TextFormatter, set_up_logging
@@ -114,8 +113,7 @@ async def test_a_malformed_chunk_behind_an_answer_is_no_defect(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """aiohttp reads on then, to forget what comes."""
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     writer.write(
         b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
     )
@@ -137,8 +135,7 @@ async def test_a_malformed_chunk_after_a_sound_one_is_answered_at_once(
         f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
         "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     writer.write(head.encode())
     await reader.readuntil(b"100 Continue\r\n\r\n")
     writer.write(b"1\r\n{\r\nzz\r\n")
@@ -210,8 +207,7 @@ async def test_an_unknown_expectation_fails(url: str, path: str) -> None:
 
 
 async def test_a_client_may_ask_before_it_sends_the_body(api: Api) -> None:
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     head = (
         f"POST /v1/ledgers/{api.ledger}/accounts HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
@@ -225,8 +221,7 @@ async def test_a_client_may_ask_before_it_sends_the_body(api: Api) -> None:
 
 
 async def test_a_refused_request_leaves_the_connection_fit_for_the_next(api: Api) -> None:
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     head = (
         f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
         "Content-Type: application/json\r\n"
@@ -250,8 +245,7 @@ async def test_pipelined_requests_are_answered_in_order(api: Api) -> None:
         f"Idempotency-Key: {fresh_key()}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         for _ in range(5)
     )
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     writer.write(requests.encode())
     versions = [
         json.loads((await read_answer(reader))[2])["entries"][1]["version"] for _ in range(5)
@@ -277,8 +271,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for_long(
 async def test_a_client_that_hangs_up_while_it_sends_a_body_is_no_defect(
     api: Api, lines: list[str]
 ) -> None:
-    target = URL(api.url)
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await connect(api.url)
     head = (
         f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n"
         f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"

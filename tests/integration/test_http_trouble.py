@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
-from http_support import Api, Wire, fresh_key, serving, until
+from http_support import Api, Wire, connect, fresh_key, serving, until
 from yarl import URL
 
 from service.api.resources import GATEWAY, POSTER
@@ -497,11 +497,10 @@ async def test_a_client_that_gives_up_breaks_nothing(
         api = replace(books, url=url)
         transaction = await holding(admin, api, "alice")
         keys = [fresh_key() for _ in range(8)]
-        target = URL(url)
         writers = []
         for key in keys:
             body = json.dumps(PAYMENT)
-            _, writer = await asyncio.open_connection(target.host, target.port)
+            _, writer = await connect(url)
             writer.write(
                 f"POST /v1/ledgers/{api.ledger}/payments HTTP/1.1\r\nHost: x\r\n"
                 f"Authorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
@@ -531,7 +530,7 @@ async def test_stopping_finishes_what_is_in_flight(
 
         async def refuses() -> bool:
             try:
-                _, writer = await asyncio.open_connection(URL(url).host, URL(url).port)
+                _, writer = await connect(url)
             except OSError:
                 return True
             writer.close()

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.clock import Clock
 
 from service.ledger.disk import SECONDS, Disk
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -42,10 +35,10 @@ def test_it_is_full_until_something_was_written(disk: Disk) -> None:
 
 def test_after_a_while_the_next_payments_have_to_find_out(disk: Disk, clock: Clock) -> None:
     disk.failed("53100")
-    clock.now += SECONDS - 1
+    clock.pass_(SECONDS - 1)
     assert disk.full
     disk.failed("53100")
-    clock.now += SECONDS - 1
+    clock.pass_(SECONDS - 1)
     assert disk.full
-    clock.now += 1
+    clock.pass_(1)
     assert not disk.full

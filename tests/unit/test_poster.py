@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
@@ -281,17 +282,14 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lateness, "LATE_SECONDS", -1.0)
 
 
-async def overloaded(poster: Poster, gateway: Gateway) -> tuple[Call, list[asyncio.Task[Any]]]:
+@asynccontextmanager
+async def overload(poster: Poster, gateway: Gateway) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """One payment is in a call, two wait; in the end they are posted, with what was added."""
     tasks = [pay(poster, "1")]
     call = await gateway.next()
     tasks += [pay(poster, key) for key in "23"]
     await settle()
-    return call, tasks
-
-
-async def post_the_rest(
-    poster: Poster, gateway: Gateway, call: Call, tasks: list[asyncio.Task[Any]]
-) -> None:
+    yield tasks
     call.post()
     (await gateway.next()).post()
     await asyncio.gather(*tasks)
@@ -302,13 +300,12 @@ async def test_who_sends_more_than_can_be_posted_in_time_is_refused_and_nobody_e
     poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lateness, "HOLD_SECONDS", 0.0)
-    call, tasks = await overloaded(poster, gateway)
-    with pytest.raises(Problem) as caught:
-        await pay(poster, "4")
-    assert caught.value.code == "too_many_requests"
-    tasks.append(pay(poster, "5", owner=Owner(1, 2)))
-    await settle()
-    await post_the_rest(poster, gateway, call, tasks)
+    async with overload(poster, gateway) as tasks:
+        with pytest.raises(Problem) as caught:
+            await pay(poster, "4")
+        assert caught.value.code == "too_many_requests"
+        tasks.append(pay(poster, "5", owner=Owner(1, 2)))
+        await settle()
     assert gateway.sent == [["1"], ["2", "5", "3"]]
 
 
@@ -317,14 +314,13 @@ async def test_a_refusal_is_held_back_and_takes_no_room_meanwhile(
     poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lateness, "HOLD_SECONDS", 0.05)
-    call, tasks = await overloaded(poster, gateway)
-    began = asyncio.get_running_loop().time()
-    refused = pay(poster, "4")
-    await settle()
-    assert not refused.done()
-    assert poster.items == 3
+    async with overload(poster, gateway):
+        began = asyncio.get_running_loop().time()
+        refused = pay(poster, "4")
+        await settle()
+        assert not refused.done()
+        assert poster.items == 3
     # By the time that it is told there is room; it is refused all the same, as it would be late.
-    await post_the_rest(poster, gateway, call, tasks)
     with pytest.raises(Problem):
         await refused
     assert asyncio.get_running_loop().time() - began >= 0.05
@@ -336,12 +332,11 @@ async def test_a_refusal_is_not_held_beyond_its_deadline(
     poster: Poster, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lateness, "HOLD_SECONDS", 3600.0)
-    call, tasks = await overloaded(poster, gateway)
-    assert poster.is_late(ME)
-    with pytest.raises(Problem) as caught:
-        await pay(poster, "4", seconds=0.05)
-    assert caught.value.code == "too_many_requests"
-    await post_the_rest(poster, gateway, call, tasks)
+    async with overload(poster, gateway):
+        assert poster.is_late(ME)
+        with pytest.raises(Problem) as caught:
+            await pay(poster, "4", seconds=0.05)
+        assert caught.value.code == "too_many_requests"
 
 
 @pytest.mark.usefixtures("late")
@@ -350,22 +345,21 @@ async def test_what_would_take_too_much_memory_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(lateness, "HOLD_SECONDS", 3600.0)
     monkeypatch.setattr(lateness, "MOST_HELD_BYTES", 2000)
-    call, tasks = await overloaded(poster, gateway)
-    held = pay(poster, "4")
-    await settle()
-    second = pay(poster, "5")
-    await settle()
-    assert (held.done(), second.done()) == (False, True)
-    with pytest.raises(Problem):
-        await second
-    # Whoever goes away leaves the room to others.
-    held.cancel()
-    await settle()
-    third = pay(poster, "6")
-    await settle()
-    assert not third.done()
-    third.cancel()
-    await post_the_rest(poster, gateway, call, tasks)
+    async with overload(poster, gateway):
+        held = pay(poster, "4")
+        await settle()
+        second = pay(poster, "5")
+        await settle()
+        assert (held.done(), second.done()) == (False, True)
+        with pytest.raises(Problem):
+            await second
+        # Whoever goes away leaves the room to others.
+        held.cancel()
+        await settle()
+        third = pay(poster, "6")
+        await settle()
+        assert not third.done()
+        third.cancel()
 
 
 # -- keys ----------------------------------------------------------------------------------------

@@ -13,16 +13,10 @@ begin
     );
   end if;
   if p_exponent is null or p_exponent not between 0 and 18 then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid', 'argument', 'p_exponent', 'reason', 'not from 0 to 18'
-      )
-    );
+    perform ledger_private.raise_argument_invalid('p_exponent', 'not from 0 to 18');
   end if;
   if p_name is null then
-    perform ledger_private.raise_error(
-      jsonb_build_object('code', 'argument_invalid', 'argument', 'p_name', 'reason', 'null')
-    );
+    perform ledger_private.raise_argument_invalid('p_name', 'null');
   end if;
 
   insert into ledger.currencies (code, exponent, name)

@@ -19,11 +19,7 @@ declare
   v_parent text;
 begin
   if p_now is null or not isfinite(p_now) then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid', 'argument', 'p_now', 'reason', 'null or infinite'
-      )
-    );
+    perform ledger_private.raise_argument_invalid('p_now', 'null or infinite');
   end if;
 
   -- One at a time; the second finds the work done.

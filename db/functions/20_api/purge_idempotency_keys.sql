@@ -17,11 +17,7 @@ declare
   v_purged bigint;
 begin
   if p_limit is null or p_limit < 0 then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid', 'argument', 'p_limit', 'reason', 'null or negative'
-      )
-    );
+    perform ledger_private.raise_argument_invalid('p_limit', 'null or negative');
   end if;
   if p_ledger_id is not null then
     perform ledger_private.check_ledger(p_ledger_id);

@@ -13,12 +13,7 @@ begin
   end if;
 
   if not exists (select from ledger.error_codes where code = p_result.body ->> 'code') then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid', 'argument', 'p_result',
-        'reason', 'no result of a posting function'
-      )
-    );
+    perform ledger_private.raise_argument_invalid('p_result', 'no result of a posting function');
   end if;
 
   perform ledger_private.raise_error(p_result.body::jsonb);

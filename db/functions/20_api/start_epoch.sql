@@ -21,11 +21,7 @@ begin
   end if;
 
   if coalesce(p_reason, '') = '' then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid', 'argument', 'p_reason', 'reason', 'null or empty'
-      )
-    );
+    perform ledger_private.raise_argument_invalid('p_reason', 'null or empty');
   end if;
 
   lock table only ledger.payments in access exclusive mode;

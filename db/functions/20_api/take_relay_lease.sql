@@ -21,12 +21,8 @@ begin
   end if;
 
   if num_nulls(p_holder, p_generation) > 0 then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid',
-        'argument', case when p_holder is null then 'p_holder' else 'p_generation' end,
-        'reason', 'null'
-      )
+    perform ledger_private.raise_argument_invalid(
+      case when p_holder is null then 'p_holder' else 'p_generation' end, 'null'
     );
   end if;
 

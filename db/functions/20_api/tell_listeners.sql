@@ -25,22 +25,17 @@ begin
   if num_nulls(p_term, p_generation, p_channel, p_messages) > 0
     or octet_length(p_channel) not between 1 and 63
   then
-    perform ledger_private.raise_error(
-      jsonb_build_object(
-        'code', 'argument_invalid',
-        'argument',
-          case
-            when p_term is null then 'p_term'
-            when p_generation is null then 'p_generation'
-            when p_messages is null then 'p_messages'
-            else 'p_channel'
-          end,
-        'reason',
-          case
-            when num_nulls(p_term, p_generation, p_channel, p_messages) > 0 then 'null'
-            else 'not of 1 to 63 bytes'
-          end
-      )
+    perform ledger_private.raise_argument_invalid(
+      case
+        when p_term is null then 'p_term'
+        when p_generation is null then 'p_generation'
+        when p_messages is null then 'p_messages'
+        else 'p_channel'
+      end,
+      case
+        when num_nulls(p_term, p_generation, p_channel, p_messages) > 0 then 'null'
+        else 'not of 1 to 63 bytes'
+      end
     );
   end if;
 

@@ -17,7 +17,7 @@ declare
     'set_account_status', 'create_api_key', 'revoke_api_key'
   ];
   v_relaying constant text[] := array[
-    'take_relay_lease', 'tell_listeners', 'release_relay_lease'
+    'take_relay_lease', 'tell_changes', 'release_relay_lease'
   ];
   v_maintaining constant text[] := array['maintain_partitions', 'start_epoch'];
   v_purging constant text[] := array['purge_idempotency_keys'];
@@ -110,6 +110,9 @@ grant
   on ledger.api_keys to ledger_writer;
 grant select, update (term, holder, generation, taken_at, expires_at)
   on ledger_private.relay_lease to ledger_writer;
+-- tell_changes begins there, and signs with that.
+grant execute on function ledger.feed_end to ledger_writer;
+grant select (notification_secret) on ledger_private.settings to ledger_writer;
 
 grant select on ledger.ledgers, ledger.idempotency_keys, ledger.error_codes to ledger_purger;
 -- FOR UPDATE asks for the UPDATE right on some column; the trigger refuses the use of it.
@@ -140,7 +143,7 @@ grant execute on function
 
 grant execute on function
   ledger.notification_secret, ledger.take_relay_lease, ledger.read_changes,
-  ledger.tell_listeners, ledger.release_relay_lease
+  ledger.tell_changes, ledger.release_relay_lease
   to ledger_relay;
 
 grant execute on function ledger.cache_epoch, ledger.replica_position

@@ -8,13 +8,14 @@ select tests.open_accounts();
 create temporary table sound (argument text, value text);
 insert into sound values
   ('p_after', $$'alice'$$), ('p_amount', '1'), ('p_api_key_id', '1'),
-  ('p_before_version', '1'), ('p_channel', $$'c'$$), ('p_code', $$'alice'$$),
+  ('p_before_version', '1'), ('p_code', $$'alice'$$),
   ('p_codes', $$'{alice}'$$), ('p_currency', $$'USD'$$), ('p_cursor', 'null'),
   ('p_description', $$'d'$$), ('p_effective_at', 'now()'), ('p_exponent', '2'),
-  ('p_from', $$'alice'$$), ('p_generation', $$'g'$$), ('p_holder', $$'h'$$),
+  ('p_epoch', $$'e'$$), ('p_from', $$'alice'$$), ('p_generation', $$'g'$$),
+  ('p_heartbeat', 'true'), ('p_holder', $$'h'$$),
   ('p_idem_key', $$'k'$$), ('p_idempotency_retention', $$'1 day'$$), ('p_ledger_id', '1'),
-  ('p_ledger_ids', $$'{1}'$$), ('p_limit', '1'), ('p_max_balance', '1000'),
-  ('p_messages', $$'{m}'$$), ('p_metadata', $$'{}'$$), ('p_min_balance', '0'),
+  ('p_inner_key', $$'i'$$), ('p_ledger_ids', $$'{1}'$$), ('p_limit', '1'),
+  ('p_max_balance', '1000'), ('p_metadata', $$'{}'$$), ('p_min_balance', '0'),
   ('p_name', $$'x'$$), ('p_now', 'now()'),
   ('p_payment_id', '(select payment_id from ledger.payments limit 1)'),
   ('p_payments', $$'[]'$$), ('p_postings', $$'[]'$$), ('p_prefix', $$'a'$$),

@@ -1,4 +1,4 @@
-"""What the relay tells all listeners, as text for NOTIFY.
+"""What the relay tells all listeners: ledger_private.relay_messages writes it, this reads it.
 
 Any login may send on a channel whose name it knows. So a message begins with an HMAC over the rest,
 and what does not carry the right one is nothing to us. Nor is a message old because it comes late,
@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from service.cache.model import Change
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-# NOTIFY takes less than 8000.
-MOST_BYTES = 7_500
-
-_FORM = 1  # of the body; a listener of another release ignores what it may misread
+_FORM = 2  # of the body; a listener of another release ignores what it may misread
 _DIGEST = "sha256"
 _DIGITS = 2 * hashlib.new(_DIGEST).digest_size
-
-_Row = tuple[int, str, int, str | None, str | None, str | None]
 
 
 class Heartbeat(NamedTuple):
@@ -46,7 +38,7 @@ class Notice(NamedTuple):
     generation: str
     read_at: float  # of the poll that found it, by the database's clock, in Unix seconds
     heartbeat: Heartbeat | None
-    changes: tuple[tuple[int, Change], ...]  # with their ledger_id
+    changes: list[tuple[int, Change]]  # with their ledger_id
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,35 +48,10 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     generation: str
     read_at: float
     lsn: int | None  # with a heartbeat
-    changes: list[_Row]
+    changes: list[tuple[int, Change]]
 
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Body)
-
-
-def encode(
-    term: int,
-    epoch: str,
-    generation: str,
-    read_at: float,
-    changes: Iterable[tuple[int, Change]],
-    secret: bytes,
-    *,
-    lsn: int | None = None,
-) -> list[str]:
-    """As many messages as it takes. With an `lsn` the last one is a heartbeat."""
-    rows = [_encoder.encode((ledger_id, *change)) for ledger_id, change in changes]
-    bare = _Body(_FORM, term, epoch, generation, read_at, None, [])
-    last = _Body(_FORM, term, epoch, generation, read_at, lsn, [])
-    room = MOST_BYTES - _DIGITS - len(_encoder.encode(last))
-    parts = list(_parts(rows, room))
-    if lsn is not None and not parts:
-        parts.append([])
-    return [
-        _sign(_filled(last if number == len(parts) else bare, part), secret)
-        for number, part in enumerate(parts, start=1)
-    ]
 
 
 def decode(payload: str, secret: bytes) -> Notice | None:
@@ -102,33 +69,7 @@ def decode(payload: str, secret: bytes) -> Notice | None:
     heartbeat = None
     if read.lsn is not None:
         heartbeat = Heartbeat(read.term, read.epoch, read.generation, read.lsn, 0.0)
-    changes = tuple((row[0], Change(*row[1:])) for row in read.changes)
-    return Notice(read.term, read.epoch, read.generation, read.read_at, heartbeat, changes)
-
-
-def _parts(rows: Iterable[bytes], room: int) -> Iterator[list[bytes]]:
-    """The rows in order, as many together as have room with the commas between them."""
-    part: list[bytes] = []
-    used = 0
-    for row in rows:
-        if part and used + len(row) + 1 > room:
-            yield part
-            part, used = [], 0
-        part.append(row)
-        used += len(row) + 1
-    if part:
-        yield part
-
-
-def _filled(body: _Body, rows: list[bytes]) -> bytes:
-    """The body with these rows, which are encoded already."""
-    empty = b"[]}"
-    encoded = _encoder.encode(body)
-    return encoded[: -len(empty)] + b"[" + b",".join(rows) + b"]}"
-
-
-def _sign(body: bytes, secret: bytes) -> str:
-    return (_digest(body, secret) + body).decode()
+    return Notice(read.term, read.epoch, read.generation, read.read_at, heartbeat, read.changes)
 
 
 def _digest(body: bytes, secret: bytes) -> bytes:

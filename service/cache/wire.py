@@ -165,20 +165,29 @@ return {written, older}
 WRITE = (
     _STAYS
     + b"""\
-local written = 0
+local keys, leases, values, place = {}, {}, {}, {}
 for account, version, rest in string.gmatch(ARGV[3], '(%S+) (%d+)([^\\n]*)\\n') do
   local at = ARGV[2] .. account
   local value = version
   if rest ~= '' then
     value = version .. ' ' .. at .. rest
   end
-  local there = redis.call('GET', at)
-  if not there or not stays(there, value) then
-    redis.call('SET', at, value, 'PX', ARGV[1])
+  local i = place[at]
+  if not i then
+    i = #keys + 1
+    place[at], keys[i], leases[i], values[i] = i, at, at .. '~', value
+  elseif not stays(values[i], value) then
+    values[i] = value
+  end
+end
+local written = 0
+for i, there in ipairs(redis.call('MGET', unpack(keys))) do
+  if not there or not stays(there, values[i]) then
+    redis.call('SET', keys[i], values[i], 'PX', ARGV[1])
     written = written + 1
   end
-  redis.call('DEL', at .. '~')
 end
+redis.call('DEL', unpack(leases))
 return written
 """
 )

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 LOOP_SECONDS = 2.0
 CHORE_SECONDS = 60.0
 
-Row = tuple[int, str, int, str | None, str | None, str | None]
-
-_rows = msgspec.json.Decoder(list[Row])
-
 _VITALS = """
 select
   pg_notification_queue_usage(),
@@ -54,15 +50,15 @@ class Lease(NamedTuple):
     holder: str
 
 
-class Changes(NamedTuple):
-    """A page of what changed: (ledger_id, code, version, currency, balance, held)."""
+class Told(NamedTuple):
+    """A page of what changed."""
 
+    leading: bool  # False: nothing was told, and the rest means nothing
     cursor: str
     has_more: bool
     payments: int
-    rows: list[Row]
-    lsn: int
-    read_at: float  # Unix seconds, by the database's clock
+    changes: str  # JSON: [ledger_id, [code, version, currency, balance, held]] of each
+    messages: int
 
 
 class Vitals(NamedTuple):
@@ -77,11 +73,9 @@ class Vitals(NamedTuple):
 class RelaySession:
     """The loop's connection. Every method raises DatabaseError, or Problem for an error of ours."""
 
-    def __init__(self, connection: Connection, channel: str, secret: bytes, epoch: str) -> None:
-        self._channel = channel
+    def __init__(self, connection: Connection, epoch: str) -> None:
         self._connection = connection
         self.epoch = epoch
-        self.secret = secret
 
     async def take_relay_lease(self, holder: str, generation: str) -> Lease:
         """Become the relay, or learn who is."""
@@ -90,27 +84,29 @@ class RelaySession:
         )
         return Lease(*row)
 
-    async def read_changes(self, cursor: str | None, limit: int) -> Changes:
-        """What became visible since the cursor; without one, the end."""
-        row = await self._fetchrow(
-            "select next_cursor::text, has_more, payment_count, changes::text, lsn,"
-            " extract(epoch from read_at)::float8 from ledger.read_changes($1::text::jsonb, $2)",
-            cursor,
-            limit,
-        )
-        next_cursor, has_more, payments, changes, lsn, read_at = row
-        return Changes(next_cursor, has_more, payments, _rows.decode(changes), lsn, read_at)
+    async def check_feed(self) -> None:
+        """Whether there is something to tell from: raises what is wrong with it."""
+        await self._fetchrow("select from ledger.read_changes(null::ledger.changes_cursor)")
 
-    async def tell_listeners(self, term: int, generation: str, messages: list[str]) -> bool:
-        """False: the lease is not ours any more, and nothing was told."""
+    async def tell_changes(
+        self, term: int, generation: str, cursor: str | None, limit: int, *, heartbeat: bool
+    ) -> Told:
+        """Tell what became visible since the cursor; without one, begin at the end.
+
+        Of nothing only with `heartbeat`.
+        """
         row = await self._fetchrow(
-            "select ledger.tell_listeners($1, $2, $3, $4)",
+            "select is_leading, next_cursor::text, has_more, payment_count, changes, message_count"
+            " from ledger.tell_changes($1, $2, $3::text::ledger.changes_cursor, $4, $5, $6)",
             term,
             generation,
-            self._channel,
-            messages,
+            cursor,
+            heartbeat,
+            self.epoch,
+            limit,
         )
-        return bool(row[0])
+        leading, next_cursor, has_more, payments, changes, messages = row
+        return Told(leading, next_cursor, has_more, payments, changes, messages)
 
     async def release_relay_lease(self, term: int) -> None:
         """Let another one take it at once."""
@@ -155,15 +151,10 @@ async def relay_session(dsn: str) -> AsyncIterator[RelaySession]:
     async with _connected(
         dsn, "payledger relay", LOOP_SECONDS, {"synchronous_commit": "off"}
     ) as connection:
-        row = await _carried(
-            connection.fetchrow(
-                "select channel, secret, ledger.cache_epoch() from ledger.notification_secret()"
-            )
-        )
-        channel, secret, epoch = row
+        epoch = await _carried(connection.fetchval("select ledger.cache_epoch()"))
         if epoch is None:
             raise Problem("feed_on_standby")
-        yield RelaySession(connection, channel, secret, epoch)
+        yield RelaySession(connection, epoch)
 
 
 @asynccontextmanager

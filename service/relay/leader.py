@@ -1,4 +1,4 @@
-"""One term of the relay: reads what changed, tells the listeners, writes L2.
+"""One term of the relay: has the listeners told of what changed, and writes it to L2.
 
 The loop itself sends the heartbeats, each after a poll that was told completely. A timer beside it
 would go on saying that all is well while the loop hangs.
@@ -12,28 +12,35 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from service.cache import notices
+import msgspec
+
 from service.cache.model import UNSHARED, Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.database.relaying import Changes, RelaySession
+    from service.database.relaying import RelaySession, Told
     from service.relay.counters import RelayCounters
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
 IDLE_POLL_SECONDS = 0.025
-# From the beginning of a poll to that of the next, in times of what the poll took, within limits:
-# where processors are scarce each takes longer, and then fewer of them tell of more payments each.
-REST = 2
+# Where processors are free a poll takes this. Where they are scarce it takes longer, and as many
+# times longer it is until the next one begins, within limits: fewer polls tell of more payments.
+EASY_POLL_SECONDS = 0.002
 LONGEST_REST_SECONDS = 0.05
+# What polls take is what the last few took: after a single slow one nobody has to wait even longer.
+_WEIGHT = 1 / 8
+# More than that makes the rest no longer; a poll that hung would make all those after it late.
+_LONGEST_POLL_SECONDS = (LONGEST_REST_SECONDS * EASY_POLL_SECONDS) ** 0.5
 # With the longest pause and a poll after it, they are less than 250 ms apart.
 HEARTBEAT_SECONDS = 0.2
 
 _PAGE = 1000  # payments
 _BACK_OFF = 1.25
+
+_changes = msgspec.json.Decoder(list[tuple[int, Change]])  # with their ledger_id
 
 
 class SecondLayer(Protocol):
@@ -50,9 +57,18 @@ def draw_generation(*, shared: bool) -> str:
     return ("" if shared else UNSHARED) + secrets.token_hex(6)
 
 
-def earliest_poll(began: float, ended: float) -> float:
-    """When the next poll may begin after one that took from `began` to `ended`."""
-    return began + max(POLL_SECONDS, min(REST * (ended - began), LONGEST_REST_SECONDS))
+class Pace:
+    """How often polls begin."""
+
+    def __init__(self) -> None:
+        self._takes = 0.0  # seconds
+
+    def earliest(self, began: float, ended: float) -> float:
+        """When the next poll may begin after one that took from `began` to `ended`."""
+        took = min(ended - began, _LONGEST_POLL_SECONDS)
+        self._takes += _WEIGHT * (took - self._takes)
+        rest = self._takes * self._takes / EASY_POLL_SECONDS
+        return began + max(POLL_SECONDS, min(rest, LONGEST_REST_SECONDS))
 
 
 class Leader:
@@ -70,10 +86,11 @@ class Leader:
     ) -> None:
         self._counters = counters
         self._generation = generation
+        self._pace = Pace()
         self._second_layer = second_layer
         self._session = session
         self._term = term
-        self._told_at = 0.0  # of the last heartbeat
+        self._told_at = 0.0  # the beginning of the poll that sent the last heartbeat
         self._waiting = 0  # payments found by this poll so far
         self._wake = wake
 
@@ -90,44 +107,26 @@ class Leader:
         while True:
             began = loop.time()
             began_monotonic = time.monotonic()
-            page = await self._session.read_changes(cursor, _PAGE)
+            page = await self._session.tell_changes(
+                self._term,
+                self._generation,
+                cursor,
+                _PAGE,
+                heartbeat=began_monotonic - self._told_at >= HEARTBEAT_SECONDS,
+            )
             self._counters.polls += 1
-            changes = [(row[0], Change(*row[1:])) for row in page.rows]
-            if not await self._tell(page, changes):
+            if not page.leading:
+                logger.warning("the relay's lease is lost", extra={"term": self._term})
                 return
             cursor = page.cursor
-            self._note(page, began_monotonic)
+            changes = _changes.decode(page.changes)
+            self._note(page, len(changes), began_monotonic)
             await self._write(changes)
             if page.has_more:
                 continue
-            interval = POLL_SECONDS if page.rows else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
-            earliest = earliest_poll(began, loop.time())
+            interval = POLL_SECONDS if changes else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
+            earliest = self._pace.earliest(began, loop.time())
             await self._pause(earliest, max(earliest, began + interval))
-
-    async def _tell(self, page: Changes, changes: Sequence[tuple[int, Change]]) -> bool:
-        """False: the lease is lost, and nothing was told."""
-        now = time.monotonic()
-        complete = not page.has_more
-        if not changes and not (complete and now - self._told_at >= HEARTBEAT_SECONDS):
-            return True
-        messages = notices.encode(
-            self._term,
-            self._session.epoch,
-            self._generation,
-            page.read_at,
-            changes,
-            self._session.secret,
-            lsn=page.lsn if complete else None,
-        )
-        if not await self._session.tell_listeners(self._term, self._generation, messages):
-            logger.warning("the relay's lease is lost", extra={"term": self._term})
-            return False
-        self._counters.notices_sent += len(messages)
-        self._counters.changes_told += len(changes)
-        if complete:
-            self._told_at = now
-            self._counters.heartbeats_sent += 1
-        return True
 
     async def _write(self, changes: Sequence[tuple[int, Change]]) -> None:
         """To L2, before anything else is told: until then those who heard of it look elsewhere.
@@ -146,13 +145,18 @@ class Leader:
             self._counters.generation_changes += 1
             self._told_at = 0.0
 
-    def _note(self, page: Changes, began: float) -> None:
+    def _note(self, page: Told, changes: int, began: float) -> None:
         self._waiting += page.payments
         self._counters.payments_told += page.payments
+        self._counters.changes_told += changes
+        self._counters.notices_sent += page.messages
         self._counters.feed_lag_payments = self._waiting
         if not page.has_more:
             self._waiting = 0
             self._counters.told_up_to = began
+            if page.messages:
+                self._told_at = began
+                self._counters.heartbeats_sent += 1
 
     async def _pause(self, earliest: float, latest: float) -> None:
         """Until the latest time for the next poll; until the earliest, if somebody wakes us."""

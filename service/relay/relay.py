@@ -55,7 +55,7 @@ class Relay:
             try:
                 async with relay_session(self._dsn) as session:
                     # Whose feed cannot be read, after a restore for example, takes no lease.
-                    await session.read_changes(None, 1)
+                    await session.check_feed()
                     while True:
                         await self._lead_or_wait(session)
             except Problem as exc:

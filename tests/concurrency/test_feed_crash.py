@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from support.feeds import FeedReader, open_feed, raises
+from support.feeds import ChangesReader, FeedReader, open_feed, raises
 from support.servers import Server, each_server, started_server
 from support.standbys import standby_of
 
@@ -193,7 +193,11 @@ async def test_a_standby_refuses_and_a_promoted_one_wants_a_new_epoch(
     con = await asyncpg.connect(standby.dsn("payledger_service", database))
     admin = await asyncpg.connect(standby.dsn("payledger_migrator", database))
     there = FeedReader(con, feed.reader.cursor)
+    changes = await ChangesReader(feed.reader.con).start_at_end()
     try:
+        for cursor, sweeping in ((changes.cursor, False), (changes.cursor, True), (None, None)):
+            async with raises("feed_on_standby"):
+                await ChangesReader(con, cursor, sweeping=sweeping).poll()
         async with raises("feed_on_standby"):
             await there.page()
         async with raises("feed_on_standby"):

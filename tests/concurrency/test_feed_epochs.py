@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from support.feeds import FeedReader, open_feed, raises
+from support.feeds import ChangesReader, FeedReader, open_feed, raises
 from support.payments import start
 from support.waiting import wait_until_blocked
 
@@ -89,6 +89,28 @@ async def test_on_another_history_nothing_is_read_until_an_epoch_is_started(feed
         await feed.reader.page()
     after = await feed.post("after")
     assert await FeedReader(feed.reader.con).window() == [after]
+
+
+@pytest.mark.parametrize("sweeping", [False, True], ids=["poll", "sweep"])
+async def test_a_new_epoch_ends_the_cursor_of_what_is_told_of_accounts(
+    feed: Feed, *, sweeping: bool
+) -> None:
+    reader = await ChangesReader(feed.reader.con, sweeping=sweeping).start_at_end()
+    await feed.post("old")
+    cursor = reader.cursor
+    await feed.observer.execute(RESTORED)
+    async with raises("feed_history_changed"):
+        await reader.poll()
+    async with raises("feed_history_changed"):
+        await ChangesReader(feed.reader.con).poll()
+
+    await start_epoch(feed)
+    async with raises("feed_epoch_ended"):
+        await reader.poll()
+    assert reader.cursor == cursor
+    anew = await ChangesReader(feed.reader.con, sweeping=sweeping).start_at_end()
+    await feed.post("new")
+    assert await anew.window() == {"a1 v2 -2", "a2 v2 2"}
 
 
 async def test_transaction_ids_of_another_history_are_never_new(feed: Feed) -> None:

@@ -9,12 +9,13 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from support.feeds import due_for_a_sweep, open_feed
+from support.feeds import ChangesReader, due_for_a_sweep, open_feed
 from support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from support.databases import Connection
     from support.feeds import Feed
     from support.servers import Server
 
@@ -77,6 +78,32 @@ async def test_a_payment_whose_id_is_of_another_time_is_found_within_a_moment(
     await feed.reader.until_read(late)
     feed.reader.assert_exactly_once(committed | {late, early})
     feed.reader.assert_no_version_missing()
+
+
+@pytest.mark.parametrize("off_by", ["-61 minutes", "61 minutes"])
+async def test_what_a_payment_with_an_id_of_another_time_made_is_told_by_the_next_sweep(
+    feed: Feed, off_by: str
+) -> None:
+    reader = await ChangesReader(feed.reader.con, sweeping=False).start_at_end()
+    await feed.writer.execute(f"set tests.off_by = '{off_by}'")
+    async with feed.writer.transaction():
+        await feed.post("late", "a5", "a6", by=feed.writer)
+        await feed.post("stray", by=await off(feed, off_by))
+        await feed.post_aside("normal")
+        assert await reader.window() == {"a3 v1 -1", "a4 v1 1"}
+        assert await reader.window() == set()
+        reader.sweeping = True
+        assert await reader.window() == {"a1 v1 -1", "a2 v1 1"}
+    assert await reader.window() == {"a5 v1 -1", "a6 v1 1"}
+    assert await reader.window() == set()
+    await reader.assert_current(feed)
+
+
+async def off(feed: Feed, off_by: str) -> Connection:
+    """Another one whose ids are of that time."""
+    con = await feed.books.connect()
+    await con.execute(f"set tests.off_by = '{off_by}'")
+    return con
 
 
 async def test_ids_at_the_edges_of_the_range_are_read_once_while_it_moves(feed: Feed) -> None:

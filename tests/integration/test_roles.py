@@ -386,7 +386,7 @@ RELAYING = [
     "select * from ledger.notification_secret()",
     "select * from ledger.take_relay_lease('evil', 'evil')",
     "select * from ledger.read_changes()",
-    "select ledger.tell_listeners(0, 'evil', 'evil', '{evil}')",
+    "select * from ledger.tell_changes(0, 'evil', null, true, 'evil')",
     "select ledger.release_relay_lease(0)",
 ]
 
@@ -401,7 +401,7 @@ async def test_only_the_relay_may_lead_and_knows_what_messages_are_signed_with(
         assert set(found.values()) == {"it worked"}
     else:  # owners may execute what is their own
         own = {
-            "ledger_writer": ("take_relay_lease", "tell_listeners", "release_relay_lease"),
+            "ledger_writer": ("take_relay_lease", "tell_changes", "release_relay_lease"),
             "ledger_lookup": ("notification_secret", "read_changes"),
         }.get(role, ())
         others = {attack: s for attack, s in found.items() if not any(n in attack for n in own)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ from support.relays import (
 )
 from support.waiting import until, wait_until_blocked
 
+from service.cache import notices
 from service.cache.model import Change
+from service.database.relaying import relay_session
 from service.relay import leader
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
     from support.databases import Connection, Database
 
+    from service.cache.notices import Notice
+    from service.database.relaying import Told as Page
     from service.relay.relay import Relay
 
 ACCOUNTS = "select ledger.create_account('world', 'USD', p_min_balance => null), " + ", ".join(
@@ -103,6 +108,62 @@ async def test_more_changes_than_fit_into_one_message_or_page_are_all_told(
         change = await told.ear.until_heard("x" * 110 + f"-{n}", 1)
         assert change.balance == str(n)
     await told.ear.until_heard("world", accounts)
+
+
+async def test_only_the_last_page_of_a_window_is_a_heartbeat(database: Database) -> None:
+    """Before it, who believes to have heard all would not have."""
+    database.sql(ACCOUNTS)
+    admin = await database.connect("postgres")
+    forger = await Forger.of(admin, admin)
+    heard: list[Notice | None] = []
+    await admin.add_listener(
+        forger.channel, lambda *sent: heard.append(notices.decode(str(sent[-1]), forger.secret))
+    )
+    async with relay_session(database.dsn()) as session:
+
+        async def tell(cursor: str | None, *, heartbeat: bool) -> Page:
+            lease = await session.take_relay_lease("this test", "g")  # again, were it over
+            return await session.tell_changes(lease.term, "g", cursor, 2, heartbeat=heartbeat)
+
+        page = await tell(None, heartbeat=True)
+        database.sql("; ".join(pay(f"k{n}", to) for n, to in enumerate("abcab")))
+        pages = [page]
+        for _ in range(3):
+            page = await tell(page.cursor, heartbeat=True)
+            pages.append(page)
+        silent = await tell(page.cursor, heartbeat=False)
+        await tell(page.cursor, heartbeat=True)
+    assert [(page.leading, page.has_more, page.payments, page.messages) for page in pages] == [
+        (True, False, 0, 1),
+        (True, True, 2, 1),
+        (True, True, 2, 1),
+        (True, False, 1, 1),
+    ]
+    assert (silent.changes, silent.messages) == ("[]", 0)
+    await until(lambda: len(heard) == 5, "a message of each page, and the last heartbeat")
+    told = [notice for notice in heard if notice is not None]
+    assert [notice.heartbeat is not None for notice in told] == [True, False, False, True, True]
+    assert [[change.code for _, change in notice.changes] for notice in told] == [
+        [change[0] for _, change in json.loads(page.changes)] for page in [*pages, silent]
+    ]
+    assert {notice.epoch for notice in told} == {forger.epoch}
+
+
+async def test_who_does_not_lead_tells_nothing(database: Database) -> None:
+    database.sql(ACCOUNTS)
+    admin = await database.connect("postgres")
+    forger = await Forger.of(admin, admin)
+    heard: list[str] = []
+    await admin.add_listener(forger.channel, lambda *sent: heard.append(str(sent[-1])))
+    async with relay_session(database.dsn()) as session:
+        assert not (await session.tell_changes(0, "g", None, 2, heartbeat=True)).leading
+        lease = await session.take_relay_lease("this test", "g")
+        for term in (lease.term - 1, lease.term + 1):
+            told = await session.tell_changes(term, "g", None, 2, heartbeat=True)
+            assert not told.leading
+    await forger.send("the end")
+    await until(lambda: bool(heard), "what was sent at the end")
+    assert heard == ["the end"]
 
 
 async def test_a_new_account_is_told_and_so_are_limits_and_status(told: Told) -> None:

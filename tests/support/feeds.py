@@ -92,6 +92,117 @@ class FeedReader:
                 assert int(entries[version]["balance"]) == balance, (account, version)
 
 
+# The cursor as if it had just swept, or never.
+RESWEPT = """
+(
+  select row(
+    c.epoch, c.feed_epoch, c.since, c.low, c.high, c.swept,
+    case when $2 then 0 else floor(extract(epoch from clock_timestamp()) * 1000)::bigint end,
+    c.accounts, c.page
+  )::ledger.changes_cursor
+  from (select ($1::text::ledger.changes_cursor).*) c
+)
+"""
+WITHIN_A_WINDOW = "select ($1::text::ledger.changes_cursor).page is not null"
+NEWEST = """
+select code::text, version, balance::text
+from ledger.accounts
+where ledger_id = $1
+"""
+AS_OF = """
+select a.code::text, e.version, e.balance_after::text
+from ledger.ledger_entries e
+join ledger.accounts a using (ledger_id, account_id)
+where ledger_id = $1
+"""
+
+
+@dataclass
+class ChangesReader:
+    """Reads what became of accounts, as the relay does, and keeps what came.
+
+    `sweeping` decides for each poll whether it is one that sweeps: those take other ways.
+    """
+
+    con: Connection
+    cursor: str | None = None
+    sweeping: bool | None = None  # None: when it is due
+    payments: int = 0
+    changes: list[list[Any]] = field(default_factory=list)
+
+    async def start_at_end(self) -> ChangesReader:
+        """As if everything visible now had been told, by a sweep: it sets the range of polls."""
+        self.cursor, self.sweeping, sweeping = None, None, self.sweeping
+        for _ in range(2):
+            assert await self.poll() == (0, [], False)
+        self.sweeping = sweeping
+        return self
+
+    async def poll(
+        self, limit: int = 1000, con: Connection | None = None
+    ) -> tuple[int, list[list[Any]], bool]:
+        """How many payments one page is of, what it tells, and whether there is more."""
+        con = con or self.con
+        asked, swept = "$1::text::ledger.changes_cursor", []
+        if self.sweeping is not None and self.cursor is not None and not await self.is_within(con):
+            asked, swept = RESWEPT, [self.sweeping]
+        rows = await con.fetch(
+            "select next_cursor::text, has_more, payment_count, changes::text"
+            f" from ledger.read_changes({asked}, ${2 + len(swept)})",
+            self.cursor,
+            *swept,
+            limit,
+        )
+        assert len(rows) == 1
+        self.cursor, has_more, payments, text = rows[0]
+        changes = json.loads(text)
+        assert payments == limit if has_more else payments <= limit
+        self.payments += payments
+        self.changes += changes
+        return payments, changes, has_more
+
+    async def is_within(self, con: Connection) -> bool:
+        """Whether the cursor is between two pages of a window."""
+        return bool(await con.fetchval(WITHIN_A_WINDOW, self.cursor))
+
+    async def place(self) -> str:
+        """What the cursor has read, without when it swept."""
+        place = "select (to_jsonb($1::text::ledger.changes_cursor) - 'swept_at')::text"
+        return str(await self.con.fetchval(place, self.cursor))
+
+    async def window(self, limit: int = 1000) -> set[str]:
+        """All pages up to the end of the window: what they told, in short."""
+        _, changes, has_more = await self.poll(limit)
+        while has_more:
+            _, more, has_more = await self.poll(limit)
+            changes += more
+        return in_short(changes)
+
+    async def assert_current(self, feed: Feed) -> None:
+        """All that was told is true, and of each account that has entries the newest was told."""
+        told: dict[str, tuple[int, str]] = {}
+        as_of = {
+            (code, version): balance for code, version, balance in await self._ask(feed, AS_OF)
+        }
+        for ledger_id, (code, version, currency, balance, held) in self.changes:
+            assert (ledger_id, currency) == (feed.books.id, "USD")
+            if version and balance is not None:
+                assert (balance, held) == (as_of[code, version], "0"), (code, version)
+                told[code] = max(told.get(code, (0, "0")), (version, balance))
+        newest = {code: (v, balance) for code, v, balance in await self._ask(feed, NEWEST) if v}
+        assert told == newest
+
+    async def _ask(self, feed: Feed, question: str) -> list[Any]:
+        return await feed.observer.fetch(question, feed.books.id)
+
+
+def in_short(changes: list[list[Any]]) -> set[str]:
+    """Such as "a1 v2 -5"; none of them came twice."""
+    short = [f"{code} v{version} {balance}" for _, (code, version, _, balance, _) in changes]
+    assert len(set(short)) == len(short), short
+    return set(short)
+
+
 @dataclass
 class Feed:
     """A ledger with accounts a1, a2, ..., two who post to it, and a reader that has read all."""

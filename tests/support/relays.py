@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from service.cache import notices
 from service.cache.counters import Counters
 from service.cache.listener import Listener
 from service.cache.model import Change
 from service.cache.trust import Trust
 from service.relay.relay import Relay
+from support.messages import message
 from support.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Forger:
         epoch: str | None = None,
     ) -> str:
         """One that is signed, with the right secret unless told otherwise."""
-        (message,) = notices.encode(
+        return message(
             term,
             epoch or self.epoch,
             generation,
@@ -150,7 +150,6 @@ class Forger:
             secret or self.secret,
             lsn=lsn,
         )
-        return message
 
 
 class RelayProcess:

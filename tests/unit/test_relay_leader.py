@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
-from service.cache import notices
 from service.cache.model import Change, Scope
 from service.database.connections import DatabaseError
-from service.database.relaying import Changes, RelaySession
+from service.database.relaying import RelaySession, Told
 from service.relay import leader
 from service.relay.counters import RelayCounters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECRET = b"secret"
 EPOCH = "0123456789ab"
 
 
-def page(cursor: str, *accounts: str, has_more: bool = False) -> Changes:
+def page(cursor: str, *accounts: str, has_more: bool = False) -> Told:
     """A page in which each of these came to version 1."""
-    rows: list[tuple[int, str, int, str | None, str | None, str | None]] = [
-        (1, account, 1, "USD", "5", "0") for account in accounts
-    ]
-    return Changes(cursor, has_more, len(rows), rows, 99, 1_000.0)
+    changes = [(1, Change(account, 1, "USD", "5", "0")) for account in accounts]
+    return Told(True, cursor, has_more, len(changes), json.dumps(changes), 0)
+
+
+def codes_of(page: Told) -> list[str]:
+    return [change[0] for _, change in json.loads(page.changes)]
+
+
+class Heard(NamedTuple):
+    """A message to the listeners."""
+
+    generation: str
+    codes: list[str]
+    heartbeat: bool
 
 
 class EndError(Exception):
@@ -36,31 +45,31 @@ class EndError(Exception):
 
 @dataclass
 class Session:
-    """Gives pages, hears what is told; `told` False: the lease is lost."""
+    """Gives pages and tells of them, as the database does; `leads` False: the lease is lost."""
 
-    pages: list[Changes]
+    pages: list[Told]
     log: list[str] = field(default_factory=list)
-    heard: list[notices.Notice] = field(default_factory=list)
-    told: bool = True
+    heard: list[Heard] = field(default_factory=list)
+    leads: bool = True
     epoch: str = EPOCH
-    secret: bytes = SECRET
     first_told: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def read_changes(self, cursor: str | None, limit: int) -> Changes:
+    async def tell_changes(
+        self, term: int, generation: str, cursor: str | None, limit: int, *, heartbeat: bool
+    ) -> Told:
         if not self.pages:
             raise EndError
-        self.log.append(f"read {cursor}")
-        return self.pages.pop(0)
-
-    async def tell_listeners(self, term: int, generation: str, messages: list[str]) -> bool:
-        self.log.append("tell")
-        for message in messages:
-            notice = notices.decode(message, SECRET)
-            assert notice is not None
-            assert (notice.term, notice.epoch, notice.generation) == (term, EPOCH, generation)
-            self.heard.append(notice)
+        assert (term, limit) == (3, 1000)
+        page = self.pages.pop(0)
+        if not page.payments and (page.has_more or not heartbeat):
+            self.log.append(f"read {cursor}")
+            return page
+        self.log.append(f"tell {cursor}")
+        if not self.leads:
+            return page._replace(leading=False)
+        self.heard.append(Heard(generation, codes_of(page), not page.has_more))
         self.first_told.set()
-        return self.told
+        return page._replace(messages=1)
 
 
 @dataclass
@@ -105,18 +114,17 @@ async def test_l2_is_written_after_all_are_told_and_before_they_are_told_more() 
     session = Session([page("c1"), page("c2", "a", "b"), page("c3", "c")])
     l2 = L2(session, [True, True])
     await lead(session, l2)
-    told = ["read None", "tell", "read c1", "tell", "l2 a b", "read c2", "tell", "l2 c", "end"]
+    told = ["tell None", "tell c1", "l2 a b", "tell c2", "l2 c", "end"]
     assert session.log == told
     assert l2.scopes == [Scope(EPOCH, "first")] * 2
-    assert [change.code for _, change in session.heard[1].changes] == ["a", "b"]
     assert {notice.generation for notice in session.heard} == {"first"}
 
 
 async def test_a_term_begins_with_a_heartbeat_from_the_end_of_the_feed() -> None:
     session = Session([page("c1")])
     await lead(session, None)
-    assert session.log == ["read None", "tell", "end"]
-    assert session.heard[0].heartbeat == notices.Heartbeat(3, EPOCH, "first", 99, 0.0)
+    assert session.log == ["tell None", "end"]
+    assert session.heard == [Heard("first", [], heartbeat=True)]
 
 
 @pytest.mark.parametrize("end", [False, OSError, RuntimeError], ids=repr)
@@ -130,7 +138,7 @@ async def test_what_l2_may_have_missed_is_left_behind_with_its_generation(
     assert generations[:2] == ["first", "first"]
     # Told at once, though nothing has changed and no heartbeat is due.
     assert generations[2] not in ("first", "")
-    assert not session.heard[2].changes
+    assert not session.heard[2].codes
     assert generations[3] == generations[2]
     assert [scope.generation for scope in l2.scopes] == ["first", generations[2]]
     assert (counters.l2_failures, counters.generation_changes) == (1, 1)
@@ -145,14 +153,14 @@ async def test_without_an_l2_of_its_own_the_generation_stays_and_is_nobody_s() -
     assert Scope(EPOCH, leader.draw_generation(shared=True)).shared
 
 
-async def test_only_the_last_page_of_a_window_is_a_heartbeat() -> None:
+async def test_pages_of_a_window_wait_until_the_last_one_is_told() -> None:
     session = Session(
         [page("c1"), page("c2", "a", has_more=True), page("c3", "b", has_more=True), page("c4")]
     )
     counters = RelayCounters()
     await lead(session, L2(session, [True, True]), counters)
-    beats = [notice.heartbeat is not None for notice in session.heard]
-    assert beats == [True, False, False]
+    assert [notice.heartbeat for notice in session.heard] == [True, False, False]
+    assert counters.heartbeats_sent == 1
     assert counters.feed_lag_payments == 2, "two were waiting"
     assert (counters.payments_told, counters.changes_told, counters.polls) == (2, 2, 4)
 
@@ -163,39 +171,56 @@ async def test_nothing_is_told_of_nothing_until_a_heartbeat_is_due(
     monkeypatch.setattr(leader, "HEARTBEAT_SECONDS", 3600.0)
     session = Session([page("c1", "a"), page("c2"), page("c3")])
     await lead(session, L2(session, [True]))
-    assert [entry for entry in session.log if entry == "tell"] == ["tell"]
+    assert session.log == ["tell None", "l2 a", "read c1", "read c2", "end"]
     monkeypatch.setattr(leader, "HEARTBEAT_SECONDS", 0.0)
     session = Session([page("c1"), page("c2"), page("c3")])
     counters = await lead(session, None)
-    assert [notice.heartbeat is not None for notice in session.heard] == [True] * 3
+    assert [notice.heartbeat for notice in session.heard] == [True] * 3
     assert counters.heartbeats_sent == 3
 
 
 async def test_who_has_lost_the_lease_leads_no_longer() -> None:
-    session = Session([page("c1", "a"), page("c2")], told=False)
-    await lead(session, L2(session, []))
-    assert session.log == ["read None", "tell"]
+    session = Session([page("c1", "a"), page("c2")], leads=False)
+    counters = await lead(session, L2(session, []))
+    assert session.log == ["tell None"]
+    assert (counters.payments_told, counters.heartbeats_sent) == (0, 0)
 
 
-async def test_what_was_not_told_is_not_passed_over() -> None:
-    """The cursor moves only with what was told: an error ends the term."""
+async def test_what_could_not_be_told_ends_the_term() -> None:
+    """There is no cursor past it."""
 
     class Broken(Session):
-        async def tell_listeners(self, term: int, generation: str, messages: list[str]) -> bool:
+        async def tell_changes(self, *_: Any, **__: Any) -> Told:
+            self.log.append("fail")
             raise DatabaseError("lost")
 
-    session = Broken([page("c1", "a"), page("c2")])
+    session = Broken([])
     with pytest.raises(DatabaseError):
         await lead(session, L2(session, []))
-    assert session.log == ["read None"]
+    assert session.log == ["fail"]
 
 
 @pytest.mark.parametrize(
     ("took_ms", "rest_ms"),
-    [(0, 5), (2, 5), (3, 6), (10, 20), (24, 48), (26, 50), (200, 50)],
+    [(0, 5), (2, 5), (4, 8), (5, 12.5), (8, 32), (10, 50), (200, 50)],
 )
-def test_a_poll_is_followed_by_a_rest_of_its_own_measure(took_ms: int, rest_ms: int) -> None:
-    assert leader.earliest_poll(7.0, 7.0 + took_ms / 1000) == pytest.approx(7.0 + rest_ms / 1000)
+def test_polls_are_followed_by_rests_of_their_measure(took_ms: int, rest_ms: float) -> None:
+    pace = leader.Pace()
+    for _ in range(100):
+        earliest = pace.earliest(7.0, 7.0 + took_ms / 1000)
+    assert earliest == pytest.approx(7.0 + rest_ms / 1000)
+
+
+@pytest.mark.parametrize("took_seconds", [0.01, 1.0])
+def test_a_single_slow_poll_is_not_followed_by_a_rest_of_its_measure(took_seconds: float) -> None:
+    pace = leader.Pace()
+    for _ in range(100):
+        pace.earliest(7.0, 7.003)
+    takes = 0.003 + 0.007 / 8
+    assert pace.earliest(7.0, 7.0 + took_seconds) == pytest.approx(7.0 + takes**2 / 0.002)
+    for _ in range(20):
+        earliest = pace.earliest(7.0, 7.003)
+    assert earliest == pytest.approx(7.005)
 
 
 async def test_a_payment_of_this_process_wakes_an_idle_leader(
@@ -207,7 +232,7 @@ async def test_a_payment_of_this_process_wakes_an_idle_leader(
     session = Session([page("c1"), page("c2", "a")])
     led = leader.Leader(
         cast(RelaySession, session),
-        term=1,
+        term=3,
         generation="g",
         second_layer=L2(session, [True]),
         counters=RelayCounters(),
@@ -218,7 +243,7 @@ async def test_a_payment_of_this_process_wakes_an_idle_leader(
     wake.set()
     with pytest.raises(EndError):
         await leading
-    assert session.log == ["read None", "tell", "read c1", "tell", "l2 a"]
+    assert session.log == ["tell None", "tell c1", "l2 a"]
     assert not wake.is_set(), "it would sleep again"
 
 

@@ -33,8 +33,11 @@ begin
     max(c.xid) as last_xid,
     jsonb_agg(
       jsonb_build_array(
-        c.ledger_id, a.code, c.from_version - 1, a.currency,
-        case when c.from_version = 1 then '0' end, case when c.from_version = 1 then '0' end
+        c.ledger_id,
+        jsonb_build_array(
+          a.code, c.from_version - 1, a.currency, case when c.from_version = 1 then '0' end,
+          case when c.from_version = 1 then '0' end
+        )
       )
     ) as changes
   into v_found

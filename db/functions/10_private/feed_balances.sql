@@ -1,7 +1,7 @@
--- What payments made of their accounts, of each account only its newest entry among them, as an
--- array of [ledger_id, code, version, currency, balance, held]. An entry never changes, so this is
--- what the balance was as of that version, whatever has become of it meanwhile. All ids are from
--- p_low to p_high, so other partitions are not opened.
+-- What payments made of their accounts, of each account only its newest entry among them, each as
+-- the JSON of [ledger_id, [code, version, currency, balance, held]]. An entry never changes, so
+-- this is what the balance was as of that version, whatever has become of it meanwhile. All ids are
+-- from p_low to p_high, so other partitions are not opened.
 --
 -- The payments are looked up by their ids, whatever the planner knows: until a new partition has
 -- been analyzed, it takes a join for cheaper that reads every entry from p_low to p_high, of two
@@ -12,23 +12,22 @@ create or replace function ledger_private.feed_balances(
   p_low uuid,
   p_high uuid
 )
-returns json
+returns text[]
 language plpgsql
 stable
 as $$
 begin
   return (
-    select concat(
-      '[',
-      string_agg(
-        concat(
-          '[', e.ledger_id, ',"', a.code, '",', e.version, ',"', a.currency, '","',
-          e.balance_after, '","', e.held_after, '"]'
+    select
+      coalesce(
+        array_agg(
+          concat(
+            '[', e.ledger_id, ',["', a.code, '",', e.version, ',"', a.currency, '","',
+            e.balance_after, '","', e.held_after, '"]]'
+          )
         ),
-        ','
-      ),
-      ']'
-    )::json
+        '{}'
+      )
     from (
       select distinct on (e.ledger_id, e.account_id)
         e.ledger_id, e.account_id, e.version, e.balance_after, e.held_after

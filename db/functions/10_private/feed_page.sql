@@ -1,6 +1,6 @@
 -- The next payments of a window in order of (xid, payment_id), at most p_limit, as read_feed gives
--- them, or with p_as_balances as feed_balances does; how many they are; the place of the last one;
--- and whether the window has more.
+-- them, or with p_as_balances, in one array, what feed_balances does; how many they are; the place
+-- of the last one; and whether the window has more.
 --
 -- The window: the payments visible to p_upto but not to p_since, with an id from p_low to p_high.
 -- With p_swept given, of the payments with other ids those not visible to p_swept, too.
@@ -100,7 +100,13 @@ begin
   last_xid := v_found.xids[payment_count];
   last_payment_id := v_found.payment_ids[payment_count];
   if p_as_balances then
-    payments := ledger_private.feed_balances(v_found.payment_ids[:p_limit], v_low, v_high);
+    payments := concat(
+      '[',
+      array_to_string(
+        ledger_private.feed_balances(v_found.payment_ids[:p_limit], v_low, v_high), ','
+      ),
+      ']'
+    );
     return;
   end if;
   payments := ledger_private.feed_payments(

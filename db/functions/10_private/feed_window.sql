@@ -30,7 +30,6 @@ stable
 as $$
 declare
   c_reach constant interval := '1 hour';
-  c_sweep_every constant int := 500;  -- milliseconds
   v_now constant timestamptz := clock_timestamp();
   v_now_ms constant bigint := extract(epoch from v_now) * 1000;
   v_snapshot constant pg_snapshot := pg_current_snapshot();
@@ -43,12 +42,11 @@ declare
 begin
   perform ledger_private.check_limit(p_limit);
   v_cursor := ledger_private.parse_feed_cursor(p_cursor);
-  v_sweeping := coalesce(
-    v_cursor.sweeping, v_now_ms - v_cursor.swept_at not between 0 and c_sweep_every
-  );
+  v_sweeping := coalesce(v_cursor.sweeping, ledger_private.is_sweep_due(v_cursor.swept_at));
   -- To ask for the history is a third of an idle poll. The relay gives a cursor to the session that
   -- it has it from, where the history cannot have become another: so it asks when it sweeps.
   if p_as_balances and not v_sweeping
+    and not pg_is_in_recovery()
     and pg_current_xact_id_if_assigned() is null
     and not exists (
       select from ledger.feed_epochs where feed_epoch > split_part(v_cursor.epoch, '.', 1)::int

@@ -11,10 +11,7 @@ as $$
 begin
   return query
   select
-    concat(
-      'payledger_',
-      left(encode(sha256(convert_to('channel', 'UTF8') || s.notification_secret), 'hex'), 32)
-    ),
+    ledger_private.notification_channel(s.notification_secret),
     s.notification_secret
   from ledger_private.settings s;
 end

@@ -10,6 +10,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_sort = off
+set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 begin

@@ -61,5 +61,5 @@ end
 $$;
 
 comment on function ledger.take_relay_lease is
-  'For the relay: becomes the one relay for two seconds, which tell_listeners prolongs, or says '
+  'For the relay: becomes the one relay for two seconds, which tell_changes prolongs, or says '
   'who is. A take-over has a higher term than all before.';

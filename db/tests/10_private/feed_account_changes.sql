@@ -19,10 +19,10 @@ as $$
     coalesce(
       (
         select string_agg(
-          format('%s v%s %s', c ->> 1, c ->> 2, coalesce(c ->> 4 || '/' || (c ->> 5), '?')), ', '
-          order by c ->> 2, c ->> 1
+          format('%s v%s %s', c ->> 0, c ->> 1, coalesce(c ->> 3 || '/' || (c ->> 4), '?')), ', '
+          order by c ->> 1, c ->> 0
         )
-        from jsonb_array_elements(changes) c
+        from (select e -> 1 as c from jsonb_array_elements(changes) e) c
       ),
       'nothing'
     ),
@@ -58,16 +58,16 @@ select is(
     from jsonb_array_elements(
       (ledger_private.feed_account_changes('21:21:', '50:50:', 2)).changes
     ) c
-    where c ->> 1 = 'carol'
+    where c -> 1 ->> 0 = 'carol'
   ),
-  '[1, "carol", 0, "USD", "0", "0"]', 'A change in full'
+  '[1, ["carol", 0, "USD", "0", "0"]]', 'A change in full'
 );
 select is(
   (
     select changes from ledger_private.feed_account_changes(
       pg_current_snapshot(), format('%s:%s:', x, x)::pg_snapshot, 1000
     )
-  ) @> '[[1, "eva", 0, "EUR", "0", "0"]]', true, 'A real creation'
+  ) @> '[[1, ["eva", 0, "EUR", "0", "0"]]]', true, 'A real creation'
 )
 from (select pg_current_xact_id()::text::bigint + 1 as x) after_own;
 

@@ -18,15 +18,16 @@ returns text
 language sql
 as $$
   select string_agg(
-    format('%s/%s v%s %s %s %s', c ->> 0, c ->> 1, c ->> 2, c ->> 3, c ->> 4, c ->> 5), ', '
-    order by c ->> 1
+    format('%s/%s v%s %s %s %s', l, c ->> 0, c ->> 1, c ->> 2, c ->> 3, c ->> 4), ', '
+    order by c ->> 0
   )
-  from json_array_elements(
+  from unnest(
     ledger_private.feed_balances(
       (select array_agg(payment_id) from posted where key = any (p_keys)),
       rpad(p_low, 32, p_low)::uuid, rpad(p_high, 32, p_high)::uuid
     )
-  ) c
+  ) change
+  cross join lateral (select change::json -> 0 as l, change::json -> 1 as c) parsed
 $$;
 
 select is(pg_temp.told('{k1}'), '1/alice v2 USD 430 0, 1/bob v1 USD 70 0', 'As of the payment');
@@ -40,7 +41,7 @@ select is(
 );
 select is(pg_temp.told('{k1}', p_high => '0'), null, 'Ids out of the range are not looked for');
 select is(
-  ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid)::text, '[]',
+  ledger_private.feed_balances('{}', repeat('0', 32)::uuid, repeat('f', 32)::uuid)::text, '{}',
   'No payments, no balances'
 );
 

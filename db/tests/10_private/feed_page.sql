@@ -111,12 +111,13 @@ cross join ledger_private.feed_page(
 ) p;
 select is(
   (
-    select string_agg(concat_ws(' ', c ->> 1, c ->> 2, c ->> 4), ', ' order by c ->> 1)
+    select string_agg(concat_ws(' ', c ->> 0, c ->> 1, c ->> 3), ', ' order by c ->> 0)
     from ledger_private.feed_page(
       1, '3:3:', '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff',
       null, format('%s:%s:', x, x)::pg_snapshot, null, null, 1000, true
     ) p
-    cross join json_array_elements(p.payments) c
+    cross join json_array_elements(p.payments) e
+    cross join lateral (select e -> 1 as c) changes
   ),
   'alice 1 500, eva 1 300, world 1 -500, world-eur 1 -300', 'or what they made of the accounts'
 )

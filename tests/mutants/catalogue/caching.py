@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         name="leases-outlive-a-change",
         file=_WIRE,
-        old="  redis.call('DEL', at .. '~')\n",
+        old="redis.call('DEL', unpack(leases))\n",
         new="",
         breach="a read from before a change, which was evicted, is kept",
         tests=(f"{_RACE}[an_entry_of_l2_is_evicted_in_mid_fill]",),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 _PAGE = "db/functions/10_private/feed_page.sql"
+_SINCE = "db/functions/10_private/changes_since.sql"
 _FEED = "tests/concurrency/test_feed.py::"
+_CHANGES = "tests/concurrency/test_changes.py::"
 _CRASH = "tests/concurrency/test_feed_crash.py::"
 _EPOCHS = "tests/concurrency/test_feed_epochs.py::"
 
@@ -75,9 +77,9 @@ MUTANTS = (
     ),
     Mutant(
         name="nothing-is-swept",
-        file="db/functions/10_private/feed_window.sql",
-        old="v_cursor.sweeping, v_now_ms - v_cursor.swept_at not between 0 and c_sweep_every",
-        new="v_cursor.sweeping, v_cursor.swept_at = 0",
+        file="db/functions/10_private/is_sweep_due.sql",
+        old="extract(epoch from clock_timestamp()) * 1000 - p_swept_at not between 0 and 500",
+        new="p_swept_at = 0",
         breach="a payment whose id is of another hour is missed",
         tests=(
             "tests/concurrency/test_feed_times.py::"
@@ -126,5 +128,62 @@ MUTANTS = (
         new="set default %s', v_feed_epoch - 1",
         breach="what is posted after a restore is of the epoch before it",
         tests=(f"{_EPOCHS}test_a_new_epoch_ends_every_cursor_and_begins_empty",),
+    ),
+    Mutant(
+        name="the-relay-forgets-who-was-running",
+        file=_SINCE,
+        old="array(select pg_snapshot_xip(p_cursor.since))",
+        new="'{}'::xid8[]",
+        breach="what a transaction made that commits late is never told",
+        tests=(f"{_CHANGES}test_a_transaction_that_commits_late_is_told_then_and_holds_up_nobody",),
+    ),
+    Mutant(
+        name="a-page-is-taken-for-the-window",
+        file=_SINCE,
+        old="      and v_new.payment_count <= p_limit\n",
+        new="",
+        breach="what has no room on a page is never told",
+        tests=(f"{_CHANGES}test_more_than_a_page_is_told_in_pages",),
+    ),
+    Mutant(
+        name="the-relay-outlives-its-epoch",
+        file=_SINCE,
+        old="""\
+        and not exists (select from ledger.feed_epochs where feed_epoch > p_cursor.feed_epoch)
+""",
+        new="",
+        breach="the relay goes on with what no payment belongs to any more",
+        tests=(f"{_EPOCHS}test_a_new_epoch_ends_the_cursor_of_what_is_told_of_accounts",),
+    ),
+    Mutant(
+        name="writers-are-told-of-changes",
+        file=_SINCE,
+        old="        and pg_current_xact_id_if_assigned() is null\n",
+        new="",
+        breach="a transaction that has written passes over its own payments, for ever",
+        tests=(f"{_CHANGES}test_a_transaction_that_has_written_is_refused",),
+    ),
+    Mutant(
+        name="what-is-set-on-accounts-waits-for-a-sweep",
+        file=_SINCE,
+        old="""\
+        and not exists (
+          select from ledger.account_changes where xid >= pg_snapshot_xmin(p_cursor.accounts)
+        ) as is_simple
+""",
+        new="        as is_simple\n",
+        breach="an account that was just created is not found, for another half second",
+        tests=(f"{_CHANGES}test_a_new_account_and_new_limits_are_told_once",),
+    ),
+    Mutant(
+        name="old-snapshots-move-the-relay",
+        file=_SINCE,
+        old="      and ledger_private.feed_reaches(v_snapshot, p_cursor.since)\n",
+        new="",
+        breach="a cursor of what is still to come is believed, and what it skips is never told",
+        tests=(
+            f"{_CHANGES}test_a_cursor_ahead_of_the_database_is_refused",
+            f"{_CHANGES}test_a_reader_with_an_older_snapshot_gets_the_cursor_back_as_it_was",
+        ),
     ),
 )

@@ -7,7 +7,7 @@ from mutants.mutant import Mutant
 _LEADER = "service/relay/leader.py"
 _TRUST = "service/cache/trust.py"
 _TAKE = "db/functions/20_api/take_relay_lease.sql"
-_TELL = "db/functions/20_api/tell_listeners.sql"
+_TELL = "db/functions/10_private/tell_listeners.sql"
 _LEADER_TEST = "tests/unit/test_relay_leader.py"
 _TRUST_TEST = "tests/unit/test_cache_trust.py"
 _TELLING_TEST = "tests/relay/test_telling.py::"
@@ -36,7 +36,7 @@ MUTANTS = (
         old="v_lease.term <> p_term or ",
         new="",
         breach="a relay that was stopped tells what it knew then",
-        tests=("db/tests/20_api/tell_listeners.sql",),
+        tests=("db/tests/10_private/tell_listeners.sql",),
     ),
     Mutant(
         name="a-lease-that-ran-out-is-enough",
@@ -44,7 +44,7 @@ MUTANTS = (
         old=" or not ledger_private.is_lease_running(v_lease.expires_at)",
         new="",
         breach="a relay that was stopped prolongs what another may have taken",
-        tests=("db/tests/20_api/tell_listeners.sql",),
+        tests=("db/tests/10_private/tell_listeners.sql",),
     ),
     Mutant(
         name="a-lease-is-not-prolonged",
@@ -52,7 +52,7 @@ MUTANTS = (
         old="expires_at = clock_timestamp() + ledger_private.lease_length()",
         new="expires_at = v_lease.expires_at",
         breach="a leader is deposed every two seconds, and every cache with it",
-        tests=("db/tests/20_api/tell_listeners.sql",),
+        tests=("db/tests/10_private/tell_listeners.sql",),
     ),
     Mutant(
         name="the-oldest-balance-is-told",
@@ -80,11 +80,27 @@ MUTANTS = (
     ),
     Mutant(
         name="every-page-is-a-heartbeat",
-        file=_LEADER,
-        old="lsn=page.lsn if complete else None",
-        new="lsn=page.lsn",
+        file="db/functions/20_api/tell_changes.sql",
+        old="case when not v_page.has_more then v_page.lsn end",
+        new="v_page.lsn",
         breach="listeners believe to have heard what is still to be told",
-        tests=(_LEADER_TEST,),
+        tests=(f"{_TELLING_TEST}test_only_the_last_page_of_a_window_is_a_heartbeat",),
+    ),
+    Mutant(
+        name="every-message-is-a-heartbeat",
+        file="db/functions/10_private/relay_messages.sql",
+        old="case when place = cardinality(v_slices) then v_lsn else 'null' end",
+        new="v_lsn",
+        breach="listeners believe to have heard what is in the next message",
+        tests=("db/tests/10_private/relay_messages.sql",),
+    ),
+    Mutant(
+        name="messages-are-too-long",
+        file="db/functions/10_private/relay_messages.sql",
+        old="c_room constant int := 7300;",
+        new="c_room constant int := 7950;",
+        breach="NOTIFY refuses them, and the relay ends its term again and again",
+        tests=("tests/relay/test_messages.py",),
     ),
     Mutant(
         name="l2-is-written-whenever",
@@ -109,15 +125,8 @@ MUTANTS = (
     Mutant(
         name="what-was-not-told-is-passed-over",
         file=_LEADER,
-        old="""\
-            if not await self._tell(page, changes):
-                return
-            cursor = page.cursor
-""",
-        new="""\
-            cursor = page.cursor
-            await self._tell(page, changes)
-""",
+        old="            if not page.leading:\n",
+        new="            if False:\n",
         breach="who has lost the lease goes on, past what was not told",
         tests=(_LEADER_TEST,),
     ),

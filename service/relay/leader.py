@@ -32,7 +32,7 @@ EASY_POLL_SECONDS = 0.002
 LONGEST_REST_SECONDS = 0.05
 # What polls take is what the last few took: after a single slow one nobody has to wait even longer.
 _WEIGHT = 1 / 8
-# More than that makes the rest no longer; a poll that hung would make all those after it late.
+# After that the rest is the longest; a poll that hung makes those after it no later.
 _LONGEST_POLL_SECONDS = (LONGEST_REST_SECONDS * EASY_POLL_SECONDS) ** 0.5
 # With the longest pause and a poll after it, they are less than 250 ms apart.
 HEARTBEAT_SECONDS = 0.2
@@ -67,8 +67,7 @@ class Pace:
         """When the next poll may begin after one that took from `began` to `ended`."""
         took = min(ended - began, _LONGEST_POLL_SECONDS)
         self._takes += _WEIGHT * (took - self._takes)
-        rest = self._takes * self._takes / EASY_POLL_SECONDS
-        return began + max(POLL_SECONDS, min(rest, LONGEST_REST_SECONDS))
+        return began + max(POLL_SECONDS, self._takes**2 / EASY_POLL_SECONDS)
 
 
 class Leader:

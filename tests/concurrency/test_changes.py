@@ -343,7 +343,10 @@ async def test_a_cursor_ahead_of_the_database_is_refused(feed: Feed, reader: Cha
 
 @dataclass
 class Writer:
-    """Posts in transactions of every shape, and counts what it committed."""
+    """Posts in transactions of several shapes, and counts what it committed.
+
+    It opens no accounts, as the one of test_feed_random does: then no window would be simple.
+    """
 
     feed: Feed
     con: Connection

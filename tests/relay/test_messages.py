@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.databases import Database
-from support.messages import key_blocks
+from support.messages import any_change, key_blocks
 
 from service.cache import notices
 from service.cache.model import Change
@@ -42,23 +42,7 @@ select ledger_private.relay_messages(
 # No change is longer.
 LARGEST = (2**31 - 1, Change("x" * 128, 2**63 - 1, "C" * 12, "-" + "9" * 38, "9" * 38))
 
-codes = st.from_regex(r"[A-Za-z0-9_-]{1,40}([:.@][A-Za-z0-9_-]{1,40}){0,2}", fullmatch=True)
-amounts = st.none() | st.integers(-(10**38) + 1, 10**38 - 1).map(str)
-changes = st.lists(
-    st.tuples(
-        st.integers(1, 2**31 - 1),
-        st.builds(
-            Change,
-            code=codes,
-            version=st.integers(0, 2**63 - 1),
-            currency=st.sampled_from(["USD", "A_TOKEN_12"]),
-            balance=amounts,
-            held=amounts,
-        ),
-    )
-    | st.just(LARGEST),
-    max_size=120,
-)
+changes = st.lists(any_change | st.just(LARGEST), max_size=120)
 # As of postings, and as of what was set on accounts.
 separators = st.sampled_from([(",", ":"), (", ", ": ")])
 

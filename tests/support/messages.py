@@ -7,10 +7,26 @@ import hmac
 import json
 from typing import TYPE_CHECKING
 
+from hypothesis import strategies as st
+
+from service.cache.model import Change
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from service.cache.model import Change
+_codes = st.from_regex(r"[A-Za-z0-9_-]{1,40}([:.@][A-Za-z0-9_-]{1,40}){0,2}", fullmatch=True)
+_amounts = st.none() | st.integers(-(10**38) + 1, 10**38 - 1).map(str)
+any_change = st.tuples(
+    st.integers(1, 2**31 - 1),
+    st.builds(
+        Change,
+        code=_codes,
+        version=st.integers(0, 2**63 - 1),
+        currency=st.none() | st.sampled_from(["USD", "A_TOKEN_12"]),
+        balance=_amounts,
+        held=_amounts,
+    ),
+)
 
 
 def signed(body: bytes, secret: bytes) -> str:

@@ -9,29 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.messages import message, signed
+from support.messages import any_change, message, signed
 
 from service.cache import notices
 from service.cache.model import Change
 
 SECRET = hashlib.sha256(b"secret").digest()
 
-codes = st.from_regex(r"[A-Za-z0-9_-]{1,40}([:.@][A-Za-z0-9_-]{1,40}){0,2}", fullmatch=True)
-amounts = st.none() | st.integers(-(10**38) + 1, 10**38 - 1).map(str)
-changes = st.lists(
-    st.tuples(
-        st.integers(1, 2**31 - 1),
-        st.builds(
-            Change,
-            code=codes,
-            version=st.integers(0, 2**63 - 1),
-            currency=st.none() | st.sampled_from(["USD", "A_TOKEN_12"]),
-            balance=amounts,
-            held=amounts,
-        ),
-    ),
-    max_size=200,
-)
+changes = st.lists(any_change, max_size=200)
 
 
 def told_by(told: list[tuple[int, Change]], lsn: int | None = None) -> str:

@@ -6,13 +6,9 @@
 create or replace function ledger_private.changes_in_window(
   p_cursor ledger.changes_cursor,
   p_limit int,
-  p_snapshot pg_snapshot,
-  out next_cursor ledger.changes_cursor,
-  out has_more boolean,
-  out payment_count int,
-  out changes text[],
-  out lsn bigint
+  p_snapshot pg_snapshot
 )
+returns ledger_private.changes_page
 language plpgsql
 stable
 as $$
@@ -20,10 +16,11 @@ declare
   c_accounts_start constant pg_snapshot := '3:3:';  -- 3 is the first transaction of a cluster
   v_window record;
   v_accounts record;
+  v_page ledger_private.changes_page;
 begin
   perform ledger_private.check_limit(p_limit);
   if p_cursor is null then
-    next_cursor := ledger_private.changes_cursor(
+    v_page.next_cursor := ledger_private.changes_cursor(
       ledger.feed_end(),
       ledger_private.feed_snapshot(
         p_snapshot, c_accounts_start,
@@ -36,11 +33,11 @@ begin
         )
       )
     );
-    has_more := false;
-    payment_count := 0;
-    changes := '{}';
-    lsn := pg_current_wal_lsn() - '0/0';
-    return;
+    v_page.has_more := false;
+    v_page.payment_count := 0;
+    v_page.changes := '{}';
+    v_page.lsn := pg_current_wal_lsn() - '0/0';
+    return v_page;
   end if;
 
   if p_cursor.accounts is null then
@@ -65,15 +62,18 @@ begin
   v_accounts := ledger_private.feed_account_changes(p_cursor.accounts, p_snapshot, p_limit);
 
   if v_window.next_cursor ? 'upto' then  -- as it was, also where nothing of it is visible yet
-    next_cursor.accounts := v_accounts.next_since;
-    next_cursor.page := v_window.next_cursor;
+    v_page.next_cursor.accounts := v_accounts.next_since;
+    v_page.next_cursor.page := v_window.next_cursor;
   else
-    next_cursor := ledger_private.changes_cursor(v_window.next_cursor, v_accounts.next_since);
+    v_page.next_cursor := ledger_private.changes_cursor(
+      v_window.next_cursor, v_accounts.next_since
+    );
   end if;
-  has_more := v_window.has_more;
-  payment_count := v_window.payment_count;
-  changes := array(select c::text from json_array_elements(v_window.payments) c)
+  v_page.has_more := v_window.has_more;
+  v_page.payment_count := v_window.payment_count;
+  v_page.changes := array(select c::text from json_array_elements(v_window.payments) c)
     || array(select c::text from jsonb_array_elements(v_accounts.changes) c);
-  lsn := pg_current_wal_lsn() - '0/0';
+  v_page.lsn := pg_current_wal_lsn() - '0/0';
+  return v_page;
 end
 $$;

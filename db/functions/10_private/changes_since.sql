@@ -4,23 +4,21 @@
 --
 -- Nearly always the window is the simplest one there is: no sweep is due, no page under way, and it
 -- has room on one page. Then one statement finds out all that is to be found out: what it sees is
--- what its snapshot shows. changes_in_window does the rest, and says what is wrong.
+-- what its snapshot shows. It does not ask for the history, which would be a third of an idle poll:
+-- the relay gives a cursor to the session that it has it from, where the history cannot have become
+-- another. changes_in_window does the rest, asks when it sweeps, and says what is wrong.
 create or replace function ledger_private.changes_since(
   p_cursor ledger.changes_cursor,
-  p_limit int,
-  out next_cursor ledger.changes_cursor,
-  out has_more boolean,
-  out payment_count int,
-  out changes text[],
-  out lsn bigint
+  p_limit int
 )
+returns ledger_private.changes_page
 language plpgsql
 stable
 as $$
 declare
   v_snapshot constant pg_snapshot := pg_current_snapshot();
   v_new record;
-  v_page record;
+  v_page ledger_private.changes_page;
 begin
   if p_cursor.page is null
     and num_nulls(
@@ -69,26 +67,21 @@ begin
       and v_new.payment_count <= p_limit
       and ledger_private.feed_reaches(v_snapshot, p_cursor.since)
     then
-      next_cursor := p_cursor;
-      next_cursor.since := ledger_private.feed_snapshot(
+      v_page.next_cursor := p_cursor;
+      v_page.next_cursor.since := ledger_private.feed_snapshot(
         v_snapshot, p_cursor.since, v_new.last_xid
       );
-      has_more := false;
-      payment_count := v_new.payment_count;
-      changes := case
-        when payment_count = 0 then '{}'
+      v_page.has_more := false;
+      v_page.payment_count := v_new.payment_count;
+      v_page.changes := case
+        when v_new.payment_count = 0 then '{}'
         else ledger_private.feed_balances(v_new.payment_ids, p_cursor.low, p_cursor.high)
       end;
-      lsn := pg_current_wal_lsn() - '0/0';
-      return;
+      v_page.lsn := pg_current_wal_lsn() - '0/0';
+      return v_page;
     end if;
   end if;
 
-  v_page := ledger_private.changes_in_window(p_cursor, p_limit, v_snapshot);
-  next_cursor := v_page.next_cursor;
-  has_more := v_page.has_more;
-  payment_count := v_page.payment_count;
-  changes := v_page.changes;
-  lsn := v_page.lsn;
+  return ledger_private.changes_in_window(p_cursor, p_limit, v_snapshot);
 end
 $$;

@@ -17,8 +17,7 @@
 -- only when both are the same; so nothing is read twice or missed, whatever the clock does.
 --
 -- Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby, feed_in_transaction,
--- feed_history_changed, feed_epoch_ended, feed_cursor_ahead; with p_as_balances the history is
--- judged only when it sweeps.
+-- feed_history_changed, feed_epoch_ended, feed_cursor_ahead.
 create or replace function ledger_private.feed_window(
   p_cursor jsonb,
   p_limit int,
@@ -43,19 +42,7 @@ begin
   perform ledger_private.check_limit(p_limit);
   v_cursor := ledger_private.parse_feed_cursor(p_cursor);
   v_sweeping := coalesce(v_cursor.sweeping, ledger_private.is_sweep_due(v_cursor.swept_at));
-  -- To ask for the history is a third of an idle poll. The relay gives a cursor to the session that
-  -- it has it from, where the history cannot have become another: so it asks when it sweeps.
-  if p_as_balances and not v_sweeping
-    and not pg_is_in_recovery()
-    and pg_current_xact_id_if_assigned() is null
-    and not exists (
-      select from ledger.feed_epochs where feed_epoch > split_part(v_cursor.epoch, '.', 1)::int
-    )
-  then
-    v_epoch := v_cursor.epoch;
-  else
-    v_epoch := ledger_private.feed_epoch();
-  end if;
+  v_epoch := ledger_private.feed_epoch();
   if v_cursor.epoch <> v_epoch then
     perform ledger_private.raise_error(
       jsonb_build_object(

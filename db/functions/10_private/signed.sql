@@ -1,5 +1,5 @@
--- A message of the relay: HMAC-SHA256 of the body in hex, and the body. The keys are the secret,
--- padded and mixed as HMAC does (RFC 2104): for the whole life of a relay they are the same.
+-- A message of the relay: HMAC-SHA256 of the body in hex, and the body. The keys: as of
+-- ledger_private.notification_keys.
 create or replace function ledger_private.signed(
   p_body text,
   p_inner_key bytea,

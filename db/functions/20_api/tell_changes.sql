@@ -38,7 +38,7 @@ set lock_timeout = '1s'
 as $$
 declare
   v_keys record;
-  v_page record;
+  v_page ledger_private.changes_page;
   v_messages text[];
 begin
   if num_nulls(p_term, p_generation, p_heartbeat, p_epoch) > 0 then

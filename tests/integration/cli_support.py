@@ -31,10 +31,11 @@ class Home:
         self.ups: list[Up] = []
 
     def environment(self, **variables: str) -> dict[str, str]:
+        """Not one worker for each core of this machine, unless asked: to start one takes long."""
         clean = {name: value for name, value in os.environ.items() if name[:2] != "PG"}
         clean = {n: v for n, v in clean.items() if not n.startswith("PAYLEDGER_")}
-        port = {"PAYLEDGER_PORT": "0"}
-        return clean | port | {"PYTHONPATH": str(REPO), "LC_ALL": "C"} | variables
+        ours = {"PAYLEDGER_PORT": "0", "PAYLEDGER_WORKERS": "1"}
+        return clean | ours | {"PYTHONPATH": str(REPO), "LC_ALL": "C"} | variables
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""

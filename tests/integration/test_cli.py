@@ -43,7 +43,7 @@ def home(lasting_home: Home) -> Iterator[Home]:
 def up() -> Iterator[Up]:
     """A running `up`, shared: no test may end it."""
     with new_home() as made:
-        running = made.up()
+        running = made.up("--workers", "2")
         yield running
         assert running.end() == 0
 
@@ -91,7 +91,7 @@ def test_a_later_up_is_ready_in_under_three_seconds_with_the_same_key(home: Home
     took = []
     while not took or (min(took) > 3 and len(took) < 3):
         begun = time.monotonic()
-        again = home.up()
+        again = home.up(PAYLEDGER_WORKERS="")  # as many as nobody asked for
         took.append(time.monotonic() - begun)
         assert again.end() == 0
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)  # we get that part of a busy machine
@@ -235,7 +235,7 @@ async def pay_behind_a_lock(up: Up) -> tuple[Process, asyncio.Task[tuple[int, An
 
 
 async def test_a_payment_in_flight_is_finished_before_the_end(home: Home) -> None:
-    up = await asyncio.to_thread(home.up)
+    up = await asyncio.to_thread(home.up, "--workers", "2")
     lock, payment = await pay_behind_a_lock(up)
     assert lock.stdin is not None
     up.process.send_signal(signal.SIGTERM)
@@ -275,7 +275,8 @@ def test_up_ends_with_an_error_when_postgresql_dies(home: Home) -> None:
 async def test_nobody_waits_for_a_postgresql_that_died_with_up(home: Home, asked: bool) -> None:
     """Whether the service notices first, or is asked to end first."""
     # Far more than Up.wait waits, and than a client that is not answered would.
-    up = await asyncio.to_thread(partial(home.up, PAYLEDGER_DEADLINE_SECONDS="300"))
+    long = partial(home.up, "--workers", "2", PAYLEDGER_DEADLINE_SECONDS="300")
+    up = await asyncio.to_thread(long)
     lock, payment = await pay_behind_a_lock(up)
     server = postmaster(home)
     watchdog = parent_of(server)

@@ -78,16 +78,21 @@ async def ledger(server: Server, shared_database: str) -> AsyncIterator[Ledger]:
     assert await database.breaches(ledger.id) == []
 
 
-# Each takes half a minute or more. They go first, for the end of a run to find every worker with
-# something short left to do; and they wait as much as they work, so that more than one can go on.
+# Each takes about half a minute or more. They go first, for the end of a run to find every worker
+# with something short left to do; and they wait as much as they work, so that more than one can go
+# on.
 LONG_FILES = (
     "tests/acceptance/test_prove.py",
-    "tests/integration/test_check_memory.py",
-    "tests/faults/test_faults_bite.py",
     "tests/integration/test_cli.py",
-    "tests/acceptance/test_loadgen_demo.py",
-    "tests/acceptance/test_loadgen_replay_for_real.py",
+    "tests/faults/test_faults_bite.py",
+    "tests/integration/test_http_trouble.py",
     "tests/integration/test_workers.py",
+    "tests/concurrency/test_changes.py",
+    "tests/acceptance/test_loadgen_demo.py",
+    "tests/unit/test_loadgen_run.py",
+    "tests/relay/test_telling.py",
+    "tests/acceptance/test_loadgen_replay_for_real.py",
+    "tests/integration/test_check_memory.py",
 )
 
 

@@ -17,6 +17,7 @@ import pytest
 from support.databases import Database
 from support.made_history import SECOND
 from support.payments import new_ledger
+from support.servers import each_server
 
 from loadgen.journal.records import Answered, Begin, End, Invoke, encode
 
@@ -110,7 +111,9 @@ async def books(server: Server) -> AsyncIterator[Ledger]:
     server.postgres.drop_database(database.name)
 
 
+# One server is enough: the memory is the checker's, which asks each in the same way.
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("server", each_server()[:1], indirect=True)
 async def test_ten_times_as_many_requests_take_no_more_memory(
     books: Ledger, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from support.clock import Clock
 from support.valkey import Valkey
@@ -132,7 +133,7 @@ async def test_everything_that_is_written_has_a_time_to_live(
     await alone.l2.look(SCOPE, AccountKey(1, "d"), 0)
     balance = (await alone.l2.look(SCOPE, KEY, 0)).balance
     assert balance is not None
-    alone.l2.fill(lease, balance._replace(code="c"))
+    alone.l2.fill(lease, msgspec.structs.replace(balance, code="c"))
     alone.l2.put_answer(SCOPE, 1, "key", b"answer", 60_000)
     await alone.l2.drained()
     lives = {

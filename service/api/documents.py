@@ -57,9 +57,9 @@ class Balance(msgspec.Struct, gc=False):
 
 def balance(known: CachedBalance) -> Balance:
     """What is free of it is worked out here."""
-    code, currency, version, balance, held = known
+    balance, held = known.balance, known.held
     available = balance if held == "0" else str(int(balance) - int(held))
-    return Balance(code, currency, version, balance, held, available)
+    return Balance(known.code, known.currency, known.version, balance, held, available)
 
 
 def entry(entry: Entry) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -32,7 +32,7 @@ _OVERHEAD = 600  # bytes an answer takes beside its texts, about
 _MOST_ASKED = 50_000
 
 
-class AnswerKey(NamedTuple):
+class AnswerKey(msgspec.Struct, frozen=True, gc=False):
     """Whose answer."""
 
     epoch: str
@@ -40,7 +40,7 @@ class AnswerKey(NamedTuple):
     idem_key: str
 
 
-class _Answer(msgspec.Struct, array_like=True):
+class _Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """It repeats its key, as everything in L2 does."""
 
     epoch: str
@@ -53,7 +53,7 @@ class _Answer(msgspec.Struct, array_like=True):
     body: bytes
 
 
-class _Kept(NamedTuple):
+class _Kept(msgspec.Struct, frozen=True, gc=False):
     answer: _Answer
     size: int
     until: float
@@ -200,7 +200,8 @@ def _read(value: bytes, key: AnswerKey) -> _Answer | None:
         answer = msgspec.json.decode(value, type=_Answer)
     except msgspec.MsgspecError:
         return None
-    return answer if (answer.epoch, answer.ledger_id, answer.idem_key) == key else None
+    said = AnswerKey(answer.epoch, answer.ledger_id, answer.idem_key)
+    return answer if said == key else None
 
 
 def _replay(answer: _Answer) -> PaymentResult:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from service.cache.flights import Flights, Need
 from service.cache.l1 import L1
-from service.cache.model import AccountKey, CachedBalance, Served
+from service.cache.model import AccountKey, Served, without_epoch
 from service.cache.recent import Recent
 from service.cache.unknown import Unknown
 from service.cache.watch import Watch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from service.cache.counters import Counters
     from service.cache.l2 import Look
-    from service.cache.model import Change, Layer, Scope
+    from service.cache.model import CachedBalance, Change, Layer, Scope
     from service.cache.trust import Trust
     from service.cache.wire import Lease
     from service.ledger.balances import ReplicaRead, VersionedBalance
@@ -272,11 +272,11 @@ class BalanceCache:
                 current = found.lsn >= position and found.balance.version >= least
                 if current or not need.current:
                     self._counters.reads_replica += 1
-                    return Reading(_bare(found.balance), "db", scope.epoch, era, current)
+                    return Reading(without_epoch(found.balance), "db", scope.epoch, era, current)
         balance = await self._primary.read(key.code, key.ledger_id)
         if balance is None:
             return Reading(None, "db", self._trust.epoch or "", era)
-        return Reading(_bare(balance), "db", balance.epoch, era, primary=True)
+        return Reading(without_epoch(balance), "db", balance.epoch, era, primary=True)
 
     def _believes(self, era: int) -> bool:
         """Whether this process has heard of everything since `era` was noted."""
@@ -323,10 +323,6 @@ class BalanceCache:
     async def close(self) -> None:
         """End what is in the air."""
         await self._flights.close()
-
-
-def _bare(balance: VersionedBalance) -> CachedBalance:
-    return CachedBalance(*balance[:5])
 
 
 def _unknown_account(key: AccountKey) -> Problem:

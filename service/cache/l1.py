@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from service.cache.model import AccountKey, CachedBalance, advanced
 
 if TYPE_CHECKING:
@@ -15,17 +17,15 @@ if TYPE_CHECKING:
     from service.cache.model import Change
 
 
-class Entry:
+class Entry(msgspec.Struct, gc=False):
     """A balance, and since when it is known to have been the newest: a time of the cache's clock.
 
-    It changes in place, as most changes of an account in use come by notice.
+    It changes in place, as most changes of an account in use come by notice. There may be a
+    hundred thousand: the garbage collector has nothing to look for in them.
     """
 
-    __slots__ = ("balance", "since")
-
-    def __init__(self, balance: CachedBalance, since: float) -> None:
-        self.balance = balance
-        self.since = since
+    balance: CachedBalance
+    since: float
 
 
 class L1:
@@ -56,7 +56,8 @@ class L1:
             self._counters.evicted_l1 += 1
         # The key's own code, and one text a currency: a hundred thousand copies add up.
         currency = self._currencies.setdefault(balance.currency, balance.currency)
-        self.entries[key] = Entry(balance._replace(code=key.code, currency=currency), now)
+        kept = msgspec.structs.replace(balance, code=key.code, currency=currency)
+        self.entries[key] = Entry(kept, now)
 
     def hear(self, key: AccountKey, change: Change, now: float) -> None:
         """Bring a resident entry up to date, or drop it; a change inserts none."""

@@ -13,6 +13,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from service.cache import wire
 from service.cache.l2_server import TIMEOUT_SECONDS, Server
 from service.cache.model import AccountKey, Scope
@@ -48,12 +50,12 @@ class Look(NamedTuple):
 _NOTHING = Look(None, None)
 
 
-class _Fill(NamedTuple):
+class _Fill(msgspec.Struct, frozen=True, gc=False):
     lease: wire.Lease
     balance: CachedBalance
 
 
-class _Answer(NamedTuple):
+class _Answer(msgspec.Struct, frozen=True, gc=False):
     scope: Scope
     ledger_id: int
     idem_key: str
@@ -255,10 +257,11 @@ class L2:
 def _fill_command(fills: Sequence[_Fill]) -> Command:
     keys: list[bytes] = []
     values: list[bytes] = []
-    for lease, balance in fills:
+    for fill in fills:
+        lease = fill.lease
         at = wire.balance_key(lease.scope, lease.run_id, lease.key)
         keys += (at, wire.lease_key(at))
-        values += (lease.token, wire.write_balance(at, balance))
+        values += (lease.token, wire.write_balance(at, fill.balance))
     return ("EVALSHA", _FILL, len(keys), *keys, BALANCE_MILLISECONDS, *values)
 
 

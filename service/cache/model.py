@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from service.ledger.balances import VersionedBalance
 
 Layer: TypeAlias = Literal["l1", "l2", "db"]
 
 
-class AccountKey(NamedTuple):
+class AccountKey(msgspec.Struct, frozen=True, gc=False):
     """An account, as clients name it."""
 
     ledger_id: int
     code: str
 
 
-class CachedBalance(NamedTuple):
+class CachedBalance(msgspec.Struct, frozen=True, gc=False):
     """An account at a version: nothing in it can change while the version stays.
 
     Amounts are decimal strings: 38 digits go in and come out as they are.
@@ -27,7 +32,7 @@ class CachedBalance(NamedTuple):
     held: str
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What a payment made of an account.
 
     `balance` None: unknown. `held` None beside a balance: this one entry left it as it was, so
@@ -42,7 +47,7 @@ class Change(NamedTuple):
     held: str | None
 
 
-class Served(NamedTuple):
+class Served(msgspec.Struct, frozen=True, gc=False):
     """An answer to a reader; its token is `"<version>-<epoch>"`."""
 
     balance: CachedBalance
@@ -65,6 +70,13 @@ class Scope(NamedTuple):
     def shared(self) -> bool:
         """Whether whoever leads writes what changes there."""
         return not self.generation.startswith(UNSHARED)
+
+
+def without_epoch(balance: VersionedBalance) -> CachedBalance:
+    """What is kept of a balance: the cache as a whole is of one epoch."""
+    return CachedBalance(
+        balance.code, balance.currency, balance.version, balance.balance, balance.held
+    )
 
 
 def advanced(known: CachedBalance, change: Change) -> CachedBalance | None:

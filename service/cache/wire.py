@@ -66,20 +66,14 @@ def write_changes(changes: Iterable[tuple[int, Change]]) -> bytes:
     It writes every change of every account, so this is most of what a change costs it; one text is
     a third of the cost of an argument for each key and value.
     """
-    return "".join([_line(ledger_id, *change) for ledger_id, change in changes]).encode()
+    return "".join([_line(ledger_id, change) for ledger_id, change in changes]).encode()
 
 
-def _line(
-    ledger_id: int,
-    code: str,
-    version: int,
-    currency: str | None,
-    balance: str | None,
-    held: str | None,
-) -> str:
+def _line(ledger_id: int, change: Change) -> str:
+    currency, balance, held = change.currency, change.balance, change.held
     incomplete = currency is None or balance is None or held is None
     rest = "" if incomplete else f" {currency} {balance} {held}"
-    return f"{ledger_id}:{code} {version:0{VERSION_DIGITS}}{rest}\n"
+    return f"{ledger_id}:{change.code} {change.version:0{VERSION_DIGITS}}{rest}\n"
 
 
 def write_balance(at: bytes, balance: CachedBalance) -> bytes:

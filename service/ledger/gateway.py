@@ -49,7 +49,7 @@ from
 order by item"""  # noqa: S608 -- constants
 
 
-class PaymentResult(NamedTuple):
+class PaymentResult(msgspec.Struct, frozen=True, gc=False):
     """ledger.payment_result. `body` of a posted payment is the answer's very bytes.
 
     `epoch` is of the history that it was read in; empty when the database has none.

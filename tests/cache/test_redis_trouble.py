@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from support.clock import Clock
 from support.valkey import Valkey
@@ -52,7 +53,7 @@ async def alone(own_valkey: Valkey) -> AsyncIterator[Alone]:
 async def test_a_balance_is_written_once_and_found_by_all(alone: Alone) -> None:
     assert await alone.write()
     look = await alone.l2.look(SCOPE, KEY, 1)
-    assert look.balance == ("a", "USD", 1, "5", "0")
+    assert look.balance == CachedBalance("a", "USD", 1, "5", "0")
     assert look.lease is None
 
 
@@ -76,7 +77,7 @@ async def test_what_is_asked_or_filled_at_the_same_time_is_one_command(
 
     await alone.write()  # that is a
     found, *missed = await looks()
-    assert found.balance == ("a", "USD", 1, "5", "0")
+    assert found.balance == CachedBalance("a", "USD", 1, "5", "0")
     for look in missed:
         assert look.lease is not None
         code = look.lease.key.code
@@ -120,7 +121,7 @@ async def test_versions_beyond_what_lua_can_count_are_told_apart(alone: Alone) -
     for version, balance in ((large, "1"), (large + 1, "2"), (large, "3")):
         assert await alone.l2.write(*SCOPE, [(1, Change("a", version, "USD", balance, "0"))])
     look = await alone.l2.look(SCOPE, KEY, large + 1)
-    assert look.balance == ("a", "USD", large + 1, "2", "0")
+    assert look.balance == CachedBalance("a", "USD", large + 1, "2", "0")
 
 
 async def test_everything_that_is_written_has_a_time_to_live(
@@ -132,7 +133,7 @@ async def test_everything_that_is_written_has_a_time_to_live(
     await alone.l2.look(SCOPE, AccountKey(1, "d"), 0)
     balance = (await alone.l2.look(SCOPE, KEY, 0)).balance
     assert balance is not None
-    alone.l2.fill(lease, balance._replace(code="c"))
+    alone.l2.fill(lease, msgspec.structs.replace(balance, code="c"))
     alone.l2.put_answer(SCOPE, 1, "key", b"answer", 60_000)
     await alone.l2.drained()
     lives = {

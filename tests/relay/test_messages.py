@@ -10,6 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -76,7 +77,7 @@ async def test_what_the_database_tells_a_listener_hears(
     secret: bytes,
     separator: tuple[str, str],
 ) -> None:
-    written = [json.dumps(one, separators=separator) for one in told]
+    written = [json.dumps(msgspec.to_builtins(one), separators=separator) for one in told]
     messages = await con.fetchval(WRITTEN, *texts, READ_AT, written, lsn, *key_blocks(secret))
     assert max(len(message.encode()) for message in messages) <= MOST_BYTES
     heard = [notices.decode(message, secret) for message in messages]
@@ -93,7 +94,7 @@ async def test_what_the_database_tells_a_listener_hears(
 
 async def test_messages_are_about_as_few_as_they_can_be(con: Connection) -> None:
     secret = hashlib.sha256(b"secret").digest()
-    largest = json.dumps(LARGEST, separators=(",", ":"))
+    largest = msgspec.json.encode(LARGEST).decode()
     for count in (1, 20, 27, 28, 100, 300):
         messages = await con.fetchval(
             WRITTEN, "e", "g", READ_AT, [largest] * count, 1, *key_blocks(secret)

@@ -10,6 +10,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
 from service.cache.l2 import Look
@@ -278,7 +280,9 @@ class System:
         change = self.books.post(CODES[two % 3], one + 1, 0)
         self._token(change)
         worker = self.workers[one % 2]
-        worker.cache.heard(LEDGER, [change._replace(held=None)], epoch=self.books.epoch)
+        worker.cache.heard(
+            LEDGER, [msgspec.structs.replace(change, held=None)], epoch=self.books.epoch
+        )
 
     def post_by_psql(self, one: int, two: int) -> None:
         self._token(self.books.post(CODES[two % 3], one + 1, one % 2))

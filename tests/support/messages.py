@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import TYPE_CHECKING
 
+import msgspec
 from hypothesis import strategies as st
 
 from service.cache.model import Change
@@ -55,7 +55,7 @@ def message(
         "lsn": lsn,
         "changes": list(changes),
     }
-    return signed(json.dumps(body).encode(), secret)
+    return signed(msgspec.json.encode(body), secret)
 
 
 def key_blocks(secret: bytes) -> tuple[bytes, bytes]:

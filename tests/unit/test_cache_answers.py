@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from support.clock import Clock
 
@@ -14,7 +15,9 @@ from service.cache.trust import Trust
 from service.ledger.gateway import PaymentResult
 
 POSTED = PaymentResult("posted", None, False, "id", b'{"id":"id"}')
-REPLAY = POSTED._replace(replayed=True, epoch="e")  # of the history it was posted in
+REPLAY = msgspec.structs.replace(
+    POSTED, replayed=True, epoch="e"
+)  # of the history it was posted in
 
 
 class Heartbeat(NamedTuple):
@@ -66,15 +69,18 @@ class Process:
 @pytest.mark.parametrize("outcome", ["posted", "rejected"])
 async def test_a_final_answer_is_found_as_the_replay_it_is(outcome: str) -> None:
     process = Process()
-    process.put(POSTED._replace(outcome=outcome))
-    assert await process.find() == REPLAY._replace(outcome=outcome)
+    process.put(msgspec.structs.replace(POSTED, outcome=outcome))
+    assert await process.find() == msgspec.structs.replace(REPLAY, outcome=outcome)
 
 
 @pytest.mark.parametrize(
     "result",
     [
         REPLAY,
-        *(POSTED._replace(outcome=name) for name in ("invalid", "conflict", "busy", "unknown")),
+        *(
+            msgspec.structs.replace(POSTED, outcome=name)
+            for name in ("invalid", "conflict", "busy", "unknown")
+        ),
     ],
     ids=lambda result: f"{result.outcome}{' replay' * result.replayed}",
 )
@@ -119,7 +125,7 @@ async def test_memory_is_bounded_in_bytes_and_the_oldest_go_first() -> None:
     assert 2_000 < process.answers.bytes <= 3_000
     assert await process.find("k0") is None
     assert await process.find("k9") == REPLAY
-    process.put(POSTED._replace(body=b"x" * 5_000), key="large")
+    process.put(msgspec.structs.replace(POSTED, body=b"x" * 5_000), key="large")
     assert await process.find("large") is None
     assert await process.find("k9") == REPLAY
 

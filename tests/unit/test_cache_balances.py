@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from support.clock import Clock
 
@@ -198,9 +199,13 @@ def test_what_is_read_late_does_not_replace_what_is_newer() -> None:
 
 def test_held_is_carried_over_only_from_the_version_just_below() -> None:
     known = CachedBalance("a", "USD", 5, "50", "7")
-    assert advanced(known, Change("a", 6, None, "60", None)) == ("a", "USD", 6, "60", "7")
+    assert advanced(known, Change("a", 6, None, "60", None)) == (
+        CachedBalance("a", "USD", 6, "60", "7")
+    )
     assert advanced(known, Change("a", 7, None, "60", None)) is None
-    assert advanced(known, Change("a", 7, None, "60", "1")) == ("a", "USD", 7, "60", "1")
+    assert advanced(known, Change("a", 7, None, "60", "1")) == (
+        CachedBalance("a", "USD", 7, "60", "1")
+    )
     assert advanced(known, Change("a", 6, None, None, None)) is None
 
 
@@ -308,11 +313,11 @@ async def test_the_auditor_finds_what_the_ledger_does_not_have() -> None:
     right = CachedBalance("a", "USD", 5, "5", "0")
     for served, epoch in (
         (right, "e"),
-        (right._replace(version=0, balance="0"), "e"),
-        (right._replace(balance="6"), "e"),
-        (right._replace(version=6), "e"),
-        (right._replace(version=0, balance="1"), "e"),
-        (right._replace(balance="6"), "of another history: nothing can be said"),
+        (msgspec.structs.replace(right, version=0, balance="0"), "e"),
+        (msgspec.structs.replace(right, balance="6"), "e"),
+        (msgspec.structs.replace(right, version=6), "e"),
+        (msgspec.structs.replace(right, version=0, balance="1"), "e"),
+        (msgspec.structs.replace(right, balance="6"), "of another history: nothing can be said"),
     ):
         auditor.sample(A, Served(served, "l1", 0.0, epoch))
     assert await auditor.audit() == 3

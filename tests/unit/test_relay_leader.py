@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import msgspec
 import pytest
 
 from service.cache.model import Change, Scope
@@ -24,7 +25,7 @@ EPOCH = "0123456789ab"
 def page(cursor: str, *accounts: str, has_more: bool = False) -> Told:
     """A page in which each of these came to version 1."""
     changes = [(1, Change(account, 1, "USD", "5", "0")) for account in accounts]
-    return Told(True, cursor, has_more, len(changes), json.dumps(changes), 0)
+    return Told(True, cursor, has_more, len(changes), msgspec.json.encode(changes).decode(), 0)
 
 
 def codes_of(page: Told) -> list[str]:

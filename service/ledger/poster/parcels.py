@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Element(NamedTuple):
+class Element(msgspec.Struct, frozen=True, gc=False):
     """A payment, right or wrong: an element of ledger.post_payments, key and all."""
 
     text: bytes
@@ -23,7 +23,7 @@ class Element(NamedTuple):
     accounts: tuple[str, ...] = ()  # those it names, if its form is a common one
 
 
-class Owner(NamedTuple):
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """Whose turn it is: one API key in one ledger."""
 
     ledger_id: int
@@ -136,6 +136,7 @@ class Parcel:
         self._remaining -= 1
         if self._remaining == 0:
             self._on_gone(self)
+            self.items = []  # they know us: a circle, which only the garbage collector would end
 
     def expire(self) -> None:
         """The deadline: what is in a call stays there, everything else ends here."""

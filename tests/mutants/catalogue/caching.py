@@ -297,7 +297,7 @@ MUTANTS = (
     Mutant(
         name="answers-need-not-name-their-key",
         file=_ANSWERS,
-        old="return answer if (answer.epoch, answer.ledger_id, answer.idem_key) == key else None",
+        old="return answer if said == key else None",
         new="return answer",
         breach="the answer to another payment is given",
         tests=(_ANSWERS_TEST,),

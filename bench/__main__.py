@@ -25,10 +25,12 @@ from bench.curves import draw_all
 from bench.goals import GOALS
 from bench.harness import BenchFailed
 from bench.tools.lab import FULL, QUICK, Lab, open_lab, temporary_home
+from bench.tools.processors import Stolen
 from bench.tools.wrk import find_wrk
 from service.embedded import EmbeddedError
 
 FAILURES = (BenchFailed, asyncpg.PostgresError, EmbeddedError, OSError)
+_WORTH_TELLING = 0.5  # percent
 PLOTS = Path(__file__).parents[1] / "docs" / "plots"
 
 
@@ -80,7 +82,7 @@ class Run:
         """One that fails costs its own names only."""
         names = [name for name in measurement.names if not self._only or name in self._only]
         label = ", ".join(names)
-        begun = time.monotonic()
+        begun, stolen = time.monotonic(), Stolen()
         try:
             lab.settle()
             with self._console.status(label):
@@ -91,11 +93,18 @@ class Run:
             return
         seconds = round(time.monotonic() - begun, 1)
         self.values.update((name, found.values[name]) for name in names)
-        self.details[label] = {"took_seconds": seconds, **found.details}
+        percent = round(stolen.percent, 1)
+        self.details[label] = {
+            "took_seconds": seconds,
+            "stolen_percent": percent,
+            **found.details,
+        }
         values = ", ".join(f"{name} {report.number(found.values[name])}" for name in names)
         self._console.print(f"{values} ({seconds:.0f} s)", highlight=False)
         if found.note:
             self._console.print(f"  {found.note}", highlight=False)
+        if percent >= _WORTH_TELLING:
+            self._console.print(f"  {percent} % of the processors were not ours", highlight=False)
 
 
 def _details(run: Run, lab: Lab) -> dict[str, Any]:

@@ -33,8 +33,8 @@ class Scale:
     grow: bool
 
 
-QUICK = Scale(rounds=3, seconds=1.5, samples=300, grow=False)
-FULL = Scale(rounds=7, seconds=10, samples=2000, grow=True)
+QUICK = Scale(rounds=3, seconds=1.5, samples=100, grow=False)
+FULL = Scale(rounds=7, seconds=10, samples=300, grow=True)
 
 
 class Lab:

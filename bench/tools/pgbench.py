@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.harness import BenchFailed
 
 SQL = Path(__file__).parents[1] / "sql"
+
+_VERY_LONG = 3_600.0  # seconds: until it is ended
 
 _TPS = re.compile(r"^tps = ([0-9.]+) \(without initial connection time\)$", re.MULTILINE)
 _FAILED = re.compile(r"^number of failed transactions: (\d+) ", re.MULTILINE)
@@ -38,13 +43,24 @@ class Pgbench:
         """The same with so many connections."""
         return replace(self, clients=clients, threads=min(clients, self.threads))
 
-    def start(self, script: str, seconds: float, rate: int) -> subprocess.Popen[bytes]:
-        """Background load of so many transactions a second; the caller ends it."""
-        return subprocess.Popen(
-            [*self._command(script, seconds), f"--rate={rate}"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    @contextmanager
+    def beside(self, script: str, rate: int) -> Iterator[subprocess.Popen[bytes]]:
+        """Load of so many transactions a second. Raises BenchFailed when it ends by itself."""
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                [*self._command(script, _VERY_LONG), f"--rate={rate}"],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+            try:
+                yield process
+                ended = process.poll() is not None
+            finally:
+                process.terminate()
+                process.wait()
+            if ended:
+                errors.seek(0)
+                raise BenchFailed(f"pgbench {script}: {errors.read().decode().strip()}")
 
     def _command(self, script: str, seconds: float) -> list[str]:
         return [

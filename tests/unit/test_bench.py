@@ -27,9 +27,10 @@ from bench.findings import Findings
 from bench.goals import GOALS, Goal
 from bench.harness import BenchFailed, Rounds, percentile, take_turns
 from bench.svg import Line, draw, round_up
-from bench.tools import wrk
+from bench.tools import processors, wrk
 from bench.tools.batches import make_batch, uuid7
-from bench.tools.pgbench import SQL, read_tps
+from bench.tools.pgbench import SQL, Pgbench, read_tps
+from bench.tools.processors import Stolen
 from bench.tools.sampler import CONNECTIONS, sampling
 
 if TYPE_CHECKING:
@@ -361,6 +362,44 @@ def test_only_what_was_asked_for_is_kept() -> None:
 
     run = run_one(("http_vs_sql", "http_hot_vs_uniform"), measures, {"http_vs_sql"})
     assert run.values == {"http_vs_sql": 1.3}
+
+
+def test_what_the_host_took_is_of_the_time_since(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(processors, "_STAT", stat)
+    stat.write_text("cpu  1000 0 500 8000 100 0 0 400 900 0\ncpu0 1 2 3\n")
+    stolen = Stolen()
+    assert stolen.percent == 0
+    stat.write_text("cpu  1050 0 520 8025 100 0 0 405 950 0\ncpu0 1 2 3\n")
+    assert stolen.percent == 5
+    stat.unlink()
+    assert Stolen().percent == 0
+
+
+def test_what_the_host_took_is_told_if_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for percent, is_told in ((0.4, False), (0.5, True)):
+        monkeypatch.setattr(Stolen, "percent", percent)
+        out = io.StringIO()
+        run = Run(Console(file=out), frozenset())
+        run.perform(
+            Measurement(("http_vs_sql",), lambda _: Findings({"http_vs_sql": 1.0})),
+            FakeLab(),  # type: ignore[arg-type]
+        )
+        assert run.details["http_vs_sql"]["stolen_percent"] == percent
+        assert (f"{percent} % of the processors were not ours" in out.getvalue()) is is_told
+
+
+def test_a_load_that_ends_by_itself_says_why(tmp_path: Path) -> None:
+    binary = tmp_path / "pgbench"
+    binary.write_text("#!/bin/sh\necho 'cannot connect' >&2\nexit 1\n")
+    binary.chmod(0o755)
+    with (
+        pytest.raises(BenchFailed, match="^pgbench post_payment: cannot connect$"),
+        Pgbench(binary, "", 10).beside("post_payment", 1000) as process,
+    ):
+        process.wait()
 
 
 def test_the_table_says_what_was_met_missed_and_failed() -> None:

@@ -396,7 +396,7 @@ def test_a_load_that_ends_by_itself_says_why(tmp_path: Path) -> None:
     binary.write_text("#!/bin/sh\necho 'cannot connect' >&2\nexit 1\n")
     binary.chmod(0o755)
     with (
-        pytest.raises(BenchFailed, match="^pgbench post_payment: cannot connect$"),
+        pytest.raises(BenchFailed, match=r"^pgbench post_payment: cannot connect$"),
         Pgbench(binary, "", 10).beside("post_payment", 1000) as process,
     ):
         process.wait()

@@ -6,20 +6,22 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from service.api.accepting import OneByOne
 from service.api.connections import Runner
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
 
-BACKLOG = 1024  # aiohttp listens again, with a backlog of its own
+    from aiohttp import web
+
+    from service.metrics.memory import Region
 
 
 async def serve(
     app: web.Application,
     listener: socket.socket,
+    region: Region | None = None,
     *,
     shutdown_seconds: float,
     on_ready: Callable[[], None],
@@ -27,8 +29,9 @@ async def serve(
 ) -> bool:
     """Serves until SIGTERM or SIGINT, or until `lost` returns; finishes what is in flight.
 
-    `on_ready` is called once, when the first request would be answered. False: `lost` ended it.
-    The process is meant to end afterwards: it ignores these signals from then on.
+    `region` is where one of several processes tells how many connections it has. `on_ready` is
+    called once, when the first request would be answered. False: `lost` ended it. The process is
+    meant to end afterwards: it ignores these signals from then on.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -37,10 +40,10 @@ async def serve(
     signals = [number for number in candidates if signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    runner = Runner(app, shutdown_timeout=shutdown_seconds)
+    runner = Runner(app, region, shutdown_timeout=shutdown_seconds)
     try:
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        await OneByOne(runner, listener).start()
         on_ready()
         return await _first(stop.wait(), lost() if lost else None)
     finally:

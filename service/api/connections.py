@@ -17,6 +17,7 @@ from service.api.json_bodies import BODY_LIMIT
 from service.api.logs import access_logger
 from service.api.resources import SHORTCUTS
 from service.errors import Problem
+from service.metrics.memory import Region
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,9 +31,18 @@ logger = logging.getLogger(__name__)
 
 
 class Runner(web.AppRunner):
-    """Serves an application, past aiohttp's handling of requests where there is a shorter way."""
+    """Serves an application, past aiohttp's handling of requests where there is a shorter way.
 
-    __slots__ = ()
+    `region` is where this process, one of several, tells how many connections it has.
+    """
+
+    __slots__ = ("region",)
+
+    def __init__(
+        self, app: web.Application, region: Region | None = None, **options: object
+    ) -> None:
+        super().__init__(app, **options)  # type: ignore[arg-type]
+        self.region = region or Region.alone()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -41,17 +51,34 @@ class Runner(web.AppRunner):
             request_factory=server.request_factory,
             loop=server._loop,
             shortcuts=self.app[SHORTCUTS],
+            region=self.region,
             **server._kwargs,
         )
 
 
 class _Server(web.Server):
-    def __init__(self, *arguments: object, shortcuts: Shortcuts, **options: object) -> None:
+    def __init__(
+        self, *arguments: object, shortcuts: Shortcuts, region: Region, **options: object
+    ) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
+        self._open = 0
+        self._region = region
         self._shortcuts = shortcuts
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._shortcuts, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._open += 1
+        self._region.tell_connections(self._open)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)  # which knows it until its task has ended
+        self._open -= 1
+        self._region.tell_connections(self._open)
 
 
 class _BrokenOffError(web.RequestPayloadError, TimeoutError):

@@ -73,6 +73,7 @@ def main() -> int:
                 serve(
                     app,
                     listener,
+                    region,
                     shutdown_seconds=shutdown_seconds,
                     on_ready=ready,
                     lost=orphaned,

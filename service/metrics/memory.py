@@ -1,5 +1,7 @@
 """Memory that all processes of a service share: a region for each, written by that one alone.
 
+It holds what is measured, and how many connections the process has: see service.api.accepting.
+
 prometheus_client has files for this, each number behind a lock and a pack: a counter and a
 histogram took 6.3 us a request there and take 0.8 us here. It also needs a directory to write to
 and to clean up, which a container with a read-only file system does not have. This memory has no
@@ -17,10 +19,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A region: how many series, the numbers, the series' keys. Only touched pages take memory.
+# A region: how many series, how many connections, the numbers, the series' keys. Only touched pages
+# take memory.
 _COUNT = struct.Struct("=Q")
+_CONNECTIONS = struct.Struct("=Q")
 _KEY = struct.Struct("=HH")  # bytes of the key, cells of the series
 _CELLS = 16384
+_CONNECTIONS_AT = _COUNT.size
 _CELLS_AT = 64
 _KEYS_AT = _CELLS_AT + 8 * _CELLS
 _REGION_BYTES = 768 * 1024
@@ -52,6 +57,12 @@ class Memory:
         for key, cell, width in _entries(self.map, base):
             yield key, struct.unpack_from(f"={width}d", self.map, base + _CELLS_AT + 8 * cell)
 
+    def connections(self, region: int) -> int:
+        """How many the region's process has."""
+        count: int
+        (count,) = _CONNECTIONS.unpack_from(self.map, region * _REGION_BYTES + _CONNECTIONS_AT)
+        return count
+
     def close(self) -> None:
         """This process has done with it."""
         self.map.close()
@@ -72,6 +83,7 @@ class Region:
         self._places: dict[str, int] = {}
         self._next_cell = 0
         self._next_key = self._base + _KEYS_AT
+        self.tell_connections(0)
         for key, cell, width in _entries(memory.map, self._base):
             self._places[key] = cell
             self._next_cell = cell + width
@@ -81,6 +93,19 @@ class Region:
     def alone(cls) -> Region:
         """Of a process that shares with nobody."""
         return cls(Memory.make(1), 0)
+
+    def tell_connections(self, count: int) -> None:
+        """How many this process has now."""
+        _CONNECTIONS.pack_into(self.memory.map, self._base + _CONNECTIONS_AT, count)
+
+    def fewest_elsewhere(self) -> int:
+        """How many connections that of the other processes has that has the fewest.
+
+        Without others, how many this one has.
+        """
+        regions = range(self.memory.regions)
+        others = [number for number in regions if number != self.index] or [self.index]
+        return min(map(self.memory.connections, others))
 
     def place(self, key: str, width: int = 1) -> int:
         """The series' first cell in `cells`; a new series begins with zeros."""

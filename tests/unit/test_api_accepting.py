@@ -1,0 +1,189 @@
+"""How processes share the connections to one socket; here they are two sites in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from support.waiting import until
+
+from service.api import accepting
+from service.api.accepting import OneByOne
+from service.api.connections import Runner
+from service.api.resources import SHORTCUTS, Shortcuts
+from service.metrics.memory import Memory, Region
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+AGES = 3_600.0
+
+
+class Process:
+    """One of those that accept on a socket."""
+
+    def __init__(self, listener: socket.socket, region: Region) -> None:
+        self._listener = listener
+        app = web.Application()
+        app[SHORTCUTS] = Shortcuts(lambda _: ANSWER, lambda _request, _body: None)
+        self.region = region
+        self.runner = Runner(app, region, shutdown_timeout=1.0)
+
+    async def start(self) -> None:
+        await self.runner.setup()
+        inherited = self._listener.dup()
+        await OneByOne(self.runner, inherited).start()
+
+    @property
+    def connections(self) -> int:
+        server = self.runner.server
+        assert isinstance(server, web.Server)
+        return len(server.connections)
+
+
+class Clients:
+    """They connect when they are told to, before anybody accepts."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._address = listener.getsockname()
+        self._open: list[socket.socket] = []
+
+    def connect(self, count: int) -> None:
+        self._open += [socket.create_connection(self._address) for _ in range(count)]
+
+    def close(self) -> None:
+        for client in self._open:
+            client.close()
+        self._open.clear()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        yield listener
+
+
+@pytest.fixture
+def clients(listener: socket.socket) -> Iterator[Clients]:
+    clients = Clients(listener)
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+async def processes(listener: socket.socket) -> AsyncIterator[tuple[Process, Process]]:
+    memory = Memory.make(2)
+    one, other = (Process(listener, Region(memory, number)) for number in range(2))
+    yield one, other
+    for process in (one, other):
+        await process.runner.cleanup()
+    os.close(memory.fd)
+
+
+async def test_a_burst_is_shared(processes: tuple[Process, Process], clients: Clients) -> None:
+    clients.connect(40)
+    for process in processes:
+        await process.start()
+    await until(lambda: sum(one.connections for one in processes) == 40, "all are accepted")
+    assert [one.connections for one in processes] == [20, 20]
+
+
+async def test_who_has_more_leaves_the_next_to_another(
+    processes: tuple[Process, Process], clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = processes
+    await one.start()
+    clients.connect(accepting._MORE + 1)
+    await until(lambda: one.connections == accepting._MORE + 1, "all are accepted")
+    await other.start()
+    monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
+    clients.connect(5)
+    await until(lambda: other.connections == 5, "the other has them")
+    assert one.connections == accepting._MORE + 1
+
+
+async def test_who_accepts_none_keeps_nobody_waiting(
+    processes: tuple[Process, Process], clients: Clients
+) -> None:
+    one, _ = processes
+    await one.start()
+    clients.connect(3 * accepting._MORE)
+    await until(lambda: one.connections == 3 * accepting._MORE, "all are accepted")
+
+
+async def test_connections_that_ended_do_not_count(
+    processes: tuple[Process, Process], clients: Clients
+) -> None:
+    one, other = processes
+    await one.start()
+    clients.connect(3)
+    await until(lambda: other.region.fewest_elsewhere() == 3, "they are told")
+    clients.close()
+    await until(lambda: other.region.fewest_elsewhere() == 0, "that they ended is told")
+
+
+async def test_a_process_by_itself_has_no_more_than_others(
+    listener: socket.socket, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
+    alone = Process(listener, Region.alone())
+    await alone.start()
+    clients.connect(3 * accepting._MORE)
+    await until(lambda: alone.connections == 3 * accepting._MORE, "all are accepted")
+    await alone.runner.cleanup()
+
+
+async def test_without_descriptors_it_rests_and_tries_again(
+    processes: tuple[Process, Process],
+    clients: Clients,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(accepting, "_REST_SECONDS", 0.01)
+    one, _ = processes
+    await one.start()
+    clients.connect(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_free(), hard))
+    try:
+        with caplog.at_level(logging.ERROR, accepting.logger.name):
+            await until(lambda: len(caplog.records) >= 2, "it tries again")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert {(record.message, record.__dict__["cause"]) for record in caplog.records} == {
+        ("cannot accept connections", "EMFILE")
+    }
+    await until(lambda: one.connections == 1, "it is accepted")
+
+
+async def test_what_was_accepted_is_answered_and_nobody_else(
+    processes: tuple[Process, Process], listener: socket.socket
+) -> None:
+    one, _ = processes
+    await one.start()
+    address = listener.getsockname()
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert await reader.readexactly(len(ANSWER)) == ANSWER
+    listener.close()
+    (site,) = one.runner.sites
+    await site.stop()
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert await reader.readexactly(len(ANSWER)) == ANSWER
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
+    writer.close()
+
+
+def _lowest_free() -> int:
+    """The descriptor that the next file would have: with this limit there is no room for it."""
+    descriptor = os.dup(0)
+    os.close(descriptor)
+    return descriptor

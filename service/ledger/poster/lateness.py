@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from service.ledger.poster.parcels import Owner
     from service.ledger.poster.queues import Queues
 
-# An owner who has so many requests waiting (more than a call's worth, and more than one of two
-# workers gets of 256 connections), the first of them for so long, sends more than can be posted.
-# To take still more would only make all of them later.
-MANY = 180
+# An owner who has so many requests waiting (a call's worth, and more than one of two workers gets
+# of 256 connections), the first of them for so long, sends more than can be posted. To take still
+# more would only make all of them later.
+MANY = 150
 LATE_SECONDS = 0.05
 
 # What Retry-After says, which such a client does not look at.

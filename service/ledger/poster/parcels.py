@@ -136,7 +136,7 @@ class Parcel:
         self._remaining -= 1
         if self._remaining == 0:
             self._on_gone(self)
-            self.items = []  # they know us: a circle, which only the garbage collector would end
+            self.items = []  # they know us: no circle is to be left
 
     def expire(self) -> None:
         """The deadline: what is in a call stays there, everything else ends here."""

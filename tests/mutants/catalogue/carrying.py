@@ -8,8 +8,10 @@ _CALLS = "service/ledger/poster/calls.py"
 _PARCELS = "service/ledger/poster/parcels.py"
 _POSTER = "service/ledger/poster/poster.py"
 _LANES = "service/ledger/poster/lanes.py"
+_ACCEPTING = "service/api/accepting.py"
 _CARRIER = "service/ledger/carrier.py"
 _KEYS = "service/ledger/keys_in_work.py"
+_ACCEPTING_TEST = "tests/unit/test_api_accepting.py"
 _POSTER_TEST = "tests/unit/test_poster.py"
 _CARRIER_TEST = "tests/unit/test_api_carrier.py"
 _HITS_TEST = "tests/unit/test_api_hits.py"
@@ -265,5 +267,29 @@ MUTANTS = (
             "tests/integration/test_http_reads.py::"
             "test_an_own_payment_is_in_memory_before_its_answer_is_sent",
         ),
+    ),
+    Mutant(
+        name="a-parcel-keeps-its-payments",
+        file=_PARCELS,
+        old="            self.items = []  # they know us: no circle is to be left\n",
+        new="",
+        breach="every payment stays until the garbage collector stops everybody to find it",
+        tests=("tests/integration/test_garbage.py",),
+    ),
+    Mutant(
+        name="who-has-more-connections-takes-the-next",
+        file=_ACCEPTING,
+        old="if not self._has_left and self._has_more_than_others():",
+        new="if False:",
+        breach="one process has nearly all connections, and refuses what all could have posted",
+        tests=(_ACCEPTING_TEST,),
+    ),
+    Mutant(
+        name="who-has-more-connections-takes-none",
+        file=_ACCEPTING,
+        old="if not self._has_left and self._has_more_than_others():",
+        new="if self._has_more_than_others():",
+        breach="while a process hangs nobody can connect to the others",
+        tests=(_ACCEPTING_TEST,),
     ),
 )

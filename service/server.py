@@ -6,7 +6,7 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from service.api.accepting import OneByOne
+from service.api.accepting import SharingSite
 from service.api.connections import Runner
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def serve(
     runner = Runner(app, region, shutdown_timeout=shutdown_seconds)
     try:
         await runner.setup()
-        await OneByOne(runner, listener).start()
+        await SharingSite(runner, listener).start()
         on_ready()
         return await _first(stop.wait(), lost() if lost else None)
     finally:

@@ -1,8 +1,8 @@
-"""Accepts connections one by one.
+"""Accepts connections, and leaves some to others.
 
-Left to itself a loop accepts all that wait as soon as it looks. Of a burst of connections to a
-socket that processes share, whoever looks first then has most: of 256, one of two had up to 237. So
-they accept one at a time, and who has more than another leaves the next one to that for a moment.
+Processes that share a socket share the connections to it as whoever looks first will have it: of a
+burst of 256, one of two had up to 237. So they know of each other how many they have, and who has
+more than another leaves the next one to that for a moment.
 """
 
 from __future__ import annotations
@@ -14,31 +14,51 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.errors import describe
+
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from service.api.connections import Runner
 
 logger = logging.getLogger(__name__)
 
-# How many connections more than another process make it worth while to wait, and how long. One that
-# accepts none, as it hangs or is not there, so costs 2 ms a connection.
+# How many connections more than the process that has the fewest make it worth while to wait, and
+# how long. While one accepts none, as it hangs, this is what a connection costs the others.
 _MORE = 8
 _LEAVE_SECONDS = 0.002
 
-# After a failure: without a rest it would be tried, and fail, all the time.
+# In one turn of the loop: those who are connected already are to be answered, too.
+_AT_ONCE = 8
+
+# There is nobody any more: another process was first, or the client has gone (accept(2)).
+_NOBODY = frozenset(
+    {
+        errno.EAGAIN,
+        errno.ECONNABORTED,
+        errno.EPERM,
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
+# After any other failure (no descriptors left): it would come again at once, and all the time.
 _REST_SECONDS = 1.0
 
 
-class OneByOne(web.BaseSite):
+class SharingSite(web.BaseSite):
     """A site on a socket that listens already; other processes may accept on it, too."""
 
-    __slots__ = ("_begun", "_has_left", "_listener", "_loop", "_region", "_resting")
+    __slots__ = ("_begun", "_listener", "_loop", "_region", "_resting")
 
     def __init__(self, runner: Runner, listener: socket.socket) -> None:
         super().__init__(runner)
-        self._begun: set[asyncio.Task[object]] = set()
-        self._has_left = False  # this connection to others, and they did not take it
+        self._begun: set[asyncio.Task[None]] = set()
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._region = runner.region
@@ -61,43 +81,59 @@ class OneByOne(web.BaseSite):
             self._resting.cancel()
         self._loop.remove_reader(self._listener)
         self._listener.close()
-        await asyncio.gather(*self._begun, return_exceptions=True)
+        await asyncio.gather(*self._begun)
         await super().stop()
 
     def _look(self) -> None:
         self._loop.add_reader(self._listener, self._accept)
 
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        self._loop.remove_reader(self._listener)
+        self._resting = self._loop.call_later(seconds, then)
+
     def _accept(self) -> None:
-        if not self._has_left and self._has_more_than_others():
-            self._has_left = True
-            self._rest(_LEAVE_SECONDS)
-            return
-        self._has_left = False
+        """Somebody wants to connect."""
+        for _ in range(_AT_ONCE):
+            if self._has_more_than_others():
+                self._pause(_LEAVE_SECONDS, self._accept_left)
+                return
+            if not self._accept_one():
+                return
+
+    def _accept_left(self) -> None:
+        """If one is still there that was left to others, they do not take it."""
+        self._look()
+        self._accept_one()
+
+    def _has_more_than_others(self) -> bool:
+        region = self._region
+        if region is None or region.memory.regions == 1:
+            return False
+        mine = region.memory.connections(region.index) + len(self._begun)
+        return mine > region.fewest_elsewhere() + _MORE
+
+    def _accept_one(self) -> bool:
+        """False: there is none, or none can be accepted now."""
         try:
             connection, _ = self._listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process was first, or the client is gone
-        except OSError as exc:  # no descriptors or no memory left, most likely
-            cause = errno.errorcode.get(exc.errno or 0, str(exc.errno))
-            logger.error("cannot accept connections", extra={"cause": cause})
-            self._rest(_REST_SECONDS)
-            return
+        except OSError as exc:
+            if exc.errno not in _NOBODY:
+                cause = errno.errorcode.get(exc.errno or 0, str(exc.errno))
+                logger.error("cannot accept connections", extra={"cause": cause})
+                self._pause(_REST_SECONDS, self._look)
+            return False
         connection.setblocking(False)
         task = self._loop.create_task(self._begin(connection))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
-
-    def _has_more_than_others(self) -> bool:
-        mine = self._region.memory.connections(self._region.index)
-        return mine > self._region.fewest_elsewhere() + _MORE
-
-    def _rest(self, seconds: float) -> None:
-        self._loop.remove_reader(self._listener)
-        self._resting = self._loop.call_later(seconds, self._look)
+        return True
 
     async def _begin(self, connection: socket.socket) -> None:
         server = self._runner.server
-        if server is None:  # it has ended meanwhile
+        try:
+            if server is None:
+                raise ConnectionAbortedError("the server has ended")
+            await self._loop.connect_accepted_socket(server, connection)
+        except Exception as exc:  # noqa: BLE001 -- it concerns this connection alone
             connection.close()
-            return
-        await self._loop.connect_accepted_socket(server, connection)
+            logger.error("a connection could not begin", extra={"exception": describe(exc)})

@@ -17,7 +17,6 @@ from service.api.json_bodies import BODY_LIMIT
 from service.api.logs import access_logger
 from service.api.resources import SHORTCUTS
 from service.errors import Problem
-from service.metrics.memory import Region
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
 
     from service.api.resources import Shortcuts
+    from service.metrics.memory import Region
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Runner(web.AppRunner):
     """Serves an application, past aiohttp's handling of requests where there is a shorter way.
 
-    `region` is where this process, one of several, tells how many connections it has.
+    `region` is where this process, if it is one of several, tells how many connections it has.
     """
 
     __slots__ = ("region",)
@@ -42,7 +42,7 @@ class Runner(web.AppRunner):
         self, app: web.Application, region: Region | None = None, **options: object
     ) -> None:
         super().__init__(app, **options)  # type: ignore[arg-type]
-        self.region = region or Region.alone()
+        self.region = region
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -58,7 +58,7 @@ class Runner(web.AppRunner):
 
 class _Server(web.Server):
     def __init__(
-        self, *arguments: object, shortcuts: Shortcuts, region: Region, **options: object
+        self, *arguments: object, shortcuts: Shortcuts, region: Region | None, **options: object
     ) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
         self._open = 0
@@ -70,15 +70,18 @@ class _Server(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        self._open += 1
-        self._region.tell_connections(self._open)
+        self._count(1)
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
         super().connection_lost(handler, exc)  # which knows it until its task has ended
-        self._open -= 1
-        self._region.tell_connections(self._open)
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._open += more
+        if self._region is not None:
+            self._region.tell_connections(self._open)
 
 
 class _BrokenOffError(web.RequestPayloadError, TimeoutError):

@@ -1,7 +1,7 @@
 """Runs the processes that serve, on one socket: starts them, starts one that died again, ends all.
 
-They accept on the socket themselves, one connection at a time: see service.api.accepting. A socket
-that only the parent opens cannot be joined by another service that is started on the same port.
+They accept on the socket themselves, and share (service.api.accepting). A socket that only the
+parent opens cannot be joined by another service that is started on the same port.
 """
 
 from __future__ import annotations

@@ -99,12 +99,8 @@ class Region:
         _CONNECTIONS.pack_into(self.memory.map, self._base + _CONNECTIONS_AT, count)
 
     def fewest_elsewhere(self) -> int:
-        """How many connections that of the other processes has that has the fewest.
-
-        Without others, how many this one has.
-        """
-        regions = range(self.memory.regions)
-        others = [number for number in regions if number != self.index] or [self.index]
+        """How many connections that of the other processes has that has the fewest."""
+        others = (number for number in range(self.memory.regions) if number != self.index)
         return min(map(self.memory.connections, others))
 
     def place(self, key: str, width: int = 1) -> int:

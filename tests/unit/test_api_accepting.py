@@ -14,7 +14,7 @@ from aiohttp import web
 from support.waiting import until
 
 from service.api import accepting
-from service.api.accepting import OneByOne
+from service.api.accepting import SharingSite
 from service.api.connections import Runner
 from service.api.resources import SHORTCUTS, Shortcuts
 from service.metrics.memory import Memory, Region
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 AGES = 3_600.0
+MANY = 3 * accepting._MORE  # more than others by far
 
 
 class Process:
     """One of those that accept on a socket."""
 
-    def __init__(self, listener: socket.socket, region: Region) -> None:
+    site: SharingSite
+
+    def __init__(self, listener: socket.socket, region: Region | None) -> None:
         self._listener = listener
         app = web.Application()
         app[SHORTCUTS] = Shortcuts(lambda _: ANSWER, lambda _request, _body: None)
@@ -39,7 +42,8 @@ class Process:
     async def start(self) -> None:
         await self.runner.setup()
         inherited = self._listener.dup()
-        await OneByOne(self.runner, inherited).start()
+        self.site = SharingSite(self.runner, inherited)
+        await self.site.start()
 
     @property
     def connections(self) -> int:
@@ -87,12 +91,15 @@ async def processes(listener: socket.socket) -> AsyncIterator[tuple[Process, Pro
     os.close(memory.fd)
 
 
-async def test_a_burst_is_shared(processes: tuple[Process, Process], clients: Clients) -> None:
-    clients.connect(40)
+async def test_a_burst_is_shared(
+    processes: tuple[Process, Process], clients: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients.connect(101)
     for process in processes:
         await process.start()
-    await until(lambda: sum(one.connections for one in processes) == 40, "all are accepted")
-    assert [one.connections for one in processes] == [20, 20]
+    await until(lambda: sum(one.connections for one in processes) == 101, "all are accepted")
+    assert min(one.connections for one in processes) >= 50 - accepting._MORE
+    assert caplog.records == [], "who comes too late for one has nothing to say"
 
 
 async def test_who_has_more_leaves_the_next_to_another(
@@ -100,13 +107,42 @@ async def test_who_has_more_leaves_the_next_to_another(
 ) -> None:
     one, other = processes
     await one.start()
-    clients.connect(accepting._MORE + 1)
-    await until(lambda: one.connections == accepting._MORE + 1, "all are accepted")
+    clients.connect(MANY)
+    await until(lambda: one.connections == MANY, "all are accepted")
     await other.start()
     monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
     clients.connect(5)
     await until(lambda: other.connections == 5, "the other has them")
-    assert one.connections == accepting._MORE + 1
+    assert one.connections == MANY
+    await one.site.stop()
+    assert one.site._resting is not None
+    assert one.site._resting.cancelled()
+
+
+async def test_the_next_is_left_again(
+    processes: tuple[Process, Process], clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    accept_left = SharingSite._accept_left
+
+    def looking(site: SharingSite) -> None:
+        nonlocal looked
+        looked += 1
+        accept_left(site)
+
+    monkeypatch.setattr(SharingSite, "_accept_left", looking)
+    one, other = processes
+    await one.start()
+    clients.connect(MANY)
+    await until(lambda: one.connections == MANY, "all are accepted")
+    await until(lambda: one.site._resting is None or one.site._resting.when() < _now(), "it looks")
+    looked = 0
+    await other.start()
+    for number in range(1, 4):
+        clients.connect(1)
+        await until(lambda: other.connections == number, "the other has it")  # noqa: B023
+        await until(lambda: looked == number, "what is left was looked for")  # noqa: B023
+    assert one.connections == MANY
 
 
 async def test_who_accepts_none_keeps_nobody_waiting(
@@ -114,8 +150,8 @@ async def test_who_accepts_none_keeps_nobody_waiting(
 ) -> None:
     one, _ = processes
     await one.start()
-    clients.connect(3 * accepting._MORE)
-    await until(lambda: one.connections == 3 * accepting._MORE, "all are accepted")
+    clients.connect(MANY)
+    await until(lambda: one.connections == MANY, "all are accepted")
 
 
 async def test_connections_that_ended_do_not_count(
@@ -129,15 +165,19 @@ async def test_connections_that_ended_do_not_count(
     await until(lambda: other.region.fewest_elsewhere() == 0, "that they ended is told")
 
 
+@pytest.mark.parametrize("counts", [True, False])
 async def test_a_process_by_itself_has_no_more_than_others(
-    listener: socket.socket, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    listener: socket.socket, clients: Clients, monkeypatch: pytest.MonkeyPatch, *, counts: bool
 ) -> None:
+    memory = Memory.make(1)
+    region = Region(memory, 0) if counts else None
     monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
-    alone = Process(listener, Region.alone())
+    alone = Process(listener, region)
     await alone.start()
-    clients.connect(3 * accepting._MORE)
-    await until(lambda: alone.connections == 3 * accepting._MORE, "all are accepted")
+    clients.connect(MANY)
+    await until(lambda: alone.connections == MANY, "all are accepted")
     await alone.runner.cleanup()
+    os.close(memory.fd)
 
 
 async def test_without_descriptors_it_rests_and_tries_again(
@@ -146,7 +186,7 @@ async def test_without_descriptors_it_rests_and_tries_again(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(accepting, "_REST_SECONDS", 0.01)
+    monkeypatch.setattr(accepting, "_REST_SECONDS", AGES)
     one, _ = processes
     await one.start()
     clients.connect(1)
@@ -154,13 +194,48 @@ async def test_without_descriptors_it_rests_and_tries_again(
     resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_free(), hard))
     try:
         with caplog.at_level(logging.ERROR, accepting.logger.name):
-            await until(lambda: len(caplog.records) >= 2, "it tries again")
+            await until(lambda: caplog.records, "it is told")
+            for _ in range(20):
+                await asyncio.sleep(0)  # turns in which it rests
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert {(record.message, record.__dict__["cause"]) for record in caplog.records} == {
+    assert [(record.message, record.__dict__["cause"]) for record in caplog.records] == [
         ("cannot accept connections", "EMFILE")
-    }
+    ]
+    resting = one.site._resting
+    assert resting is not None
+    assert resting.when() - asyncio.get_running_loop().time() > AGES / 2
+    one.site._look()  # as when it has rested
     await until(lambda: one.connections == 1, "it is accepted")
+
+
+async def test_what_is_accepted_when_it_stops_is_known(
+    processes: tuple[Process, Process], clients: Clients
+) -> None:
+    one, _ = processes
+    await one.start()
+    clients.connect(1)
+    one.site._accept()
+    await one.site.stop()
+    assert one.connections == 1
+
+
+async def test_a_connection_that_cannot_begin_is_closed(
+    processes: tuple[Process, Process],
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError
+
+    one, _ = processes
+    await one.start()
+    monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", refuse)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    assert await reader.read() == b""
+    assert [record.message for record in caplog.records] == ["a connection could not begin"]
+    writer.close()
 
 
 async def test_what_was_accepted_is_answered_and_nobody_else(
@@ -173,13 +248,16 @@ async def test_what_was_accepted_is_answered_and_nobody_else(
     writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
     assert await reader.readexactly(len(ANSWER)) == ANSWER
     listener.close()
-    (site,) = one.runner.sites
-    await site.stop()
+    await one.site.stop()
     writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
     assert await reader.readexactly(len(ANSWER)) == ANSWER
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
     writer.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _lowest_free() -> int:

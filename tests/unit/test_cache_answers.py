@@ -15,9 +15,8 @@ from service.cache.trust import Trust
 from service.ledger.gateway import PaymentResult
 
 POSTED = PaymentResult("posted", None, False, "id", b'{"id":"id"}')
-REPLAY = msgspec.structs.replace(
-    POSTED, replayed=True, epoch="e"
-)  # of the history it was posted in
+# It tells the history that it was posted in.
+REPLAY = msgspec.structs.replace(POSTED, replayed=True, epoch="e")
 
 
 class Heartbeat(NamedTuple):

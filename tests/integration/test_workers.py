@@ -270,7 +270,7 @@ def test_logs_say_which_worker_they_are_from(home: Home, up: Up) -> None:
 # -- the end -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_parent_ends_all(home: Home, number: signal.Signals) -> None:
     up = home.up("--workers", "2")
     everything = [*workers_of(up), int(leftover_of(home.state).read_text())]

@@ -83,7 +83,7 @@ _CONNECTIONS = {
 def create_app(settings: Settings, region: Region | None = None) -> web.Application:
     """The service. Its database is asked for when it starts; `settings.dsn` must be there.
 
-    `region` is where one of several processes counts.
+    `region` is where one of several processes counts, its connections, too.
     """
     metrics = Metrics(region or Region.alone())
     requests = Requests(metrics)

@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from service.metrics.memory import Region
-
 
 async def serve(
     app: web.Application,
     listener: socket.socket,
-    region: Region | None = None,
     *,
     shutdown_seconds: float,
     on_ready: Callable[[], None],
@@ -29,9 +26,8 @@ async def serve(
 ) -> bool:
     """Serves until SIGTERM or SIGINT, or until `lost` returns; finishes what is in flight.
 
-    `region` is where one of several processes tells how many connections it has. `on_ready` is
-    called once, when the first request would be answered. False: `lost` ended it. The process is
-    meant to end afterwards: it ignores these signals from then on.
+    `on_ready` is called once, when the first request would be answered. False: `lost` ended it.
+    The process is meant to end afterwards: it ignores these signals from then on.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -40,7 +36,7 @@ async def serve(
     signals = [number for number in candidates if signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    runner = Runner(app, region, shutdown_timeout=shutdown_seconds)
+    runner = Runner(app, shutdown_timeout=shutdown_seconds)
     try:
         await runner.setup()
         await SharingSite(runner, listener).start()

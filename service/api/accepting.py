@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.api.resources import METRICS
 from service.errors import describe
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-
-    from service.api.connections import Runner
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +55,12 @@ class SharingSite(web.BaseSite):
 
     __slots__ = ("_begun", "_listener", "_loop", "_region", "_resting")
 
-    def __init__(self, runner: Runner, listener: socket.socket) -> None:
+    def __init__(self, runner: web.AppRunner, listener: socket.socket) -> None:
         super().__init__(runner)
         self._begun: set[asyncio.Task[None]] = set()
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._region = runner.region
+        self._region = runner.app[METRICS].region
         self._resting: asyncio.TimerHandle | None = None
 
     @property
@@ -106,11 +105,10 @@ class SharingSite(web.BaseSite):
         self._accept_one()
 
     def _has_more_than_others(self) -> bool:
-        region = self._region
-        if region is None or region.memory.regions == 1:
-            return False
-        mine = region.memory.connections(region.index) + len(self._begun)
-        return mine > region.fewest_elsewhere() + _MORE
+        memory, number = self._region.memory, self._region.index
+        others = [memory.connections(other) for other in range(memory.regions) if other != number]
+        mine = memory.connections(number) + len(self._begun)
+        return bool(others) and mine > min(others) + _MORE
 
     def _accept_one(self) -> bool:
         """False: there is none, or none can be accepted now."""

@@ -15,7 +15,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from service.api import answers, boundary
 from service.api.json_bodies import BODY_LIMIT
 from service.api.logs import access_logger
-from service.api.resources import SHORTCUTS
+from service.api.resources import METRICS, SHORTCUTS
 from service.errors import Problem
 
 if TYPE_CHECKING:
@@ -33,16 +33,10 @@ logger = logging.getLogger(__name__)
 class Runner(web.AppRunner):
     """Serves an application, past aiohttp's handling of requests where there is a shorter way.
 
-    `region` is where this process, if it is one of several, tells how many connections it has.
+    How many connections it has is told where the application counts.
     """
 
-    __slots__ = ("region",)
-
-    def __init__(
-        self, app: web.Application, region: Region | None = None, **options: object
-    ) -> None:
-        super().__init__(app, **options)  # type: ignore[arg-type]
-        self.region = region
+    __slots__ = ()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -51,14 +45,14 @@ class Runner(web.AppRunner):
             request_factory=server.request_factory,
             loop=server._loop,
             shortcuts=self.app[SHORTCUTS],
-            region=self.region,
+            region=self.app[METRICS].region,
             **server._kwargs,
         )
 
 
 class _Server(web.Server):
     def __init__(
-        self, *arguments: object, shortcuts: Shortcuts, region: Region | None, **options: object
+        self, *arguments: object, shortcuts: Shortcuts, region: Region, **options: object
     ) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
         self._open = 0
@@ -80,8 +74,7 @@ class _Server(web.Server):
 
     def _count(self, more: int) -> None:
         self._open += more
-        if self._region is not None:
-            self._region.tell_connections(self._open)
+        self._region.tell_connections(self._open)
 
 
 class _BrokenOffError(web.RequestPayloadError, TimeoutError):

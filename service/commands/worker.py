@@ -73,7 +73,6 @@ def main() -> int:
                 serve(
                     app,
                     listener,
-                    region,
                     shutdown_seconds=shutdown_seconds,
                     on_ready=ready,
                     lost=orphaned,

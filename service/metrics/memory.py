@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 # A region: how many series, how many connections, the numbers, the series' keys. Only touched pages
 # take memory.
-_COUNT = struct.Struct("=Q")
-_CONNECTIONS = struct.Struct("=Q")
+_NUMBER = struct.Struct("=Q")
 _KEY = struct.Struct("=HH")  # bytes of the key, cells of the series
 _CELLS = 16384
-_CONNECTIONS_AT = _COUNT.size
+_CONNECTIONS_AT = _NUMBER.size
 _CELLS_AT = 64
 _KEYS_AT = _CELLS_AT + 8 * _CELLS
 _REGION_BYTES = 768 * 1024
@@ -60,7 +59,7 @@ class Memory:
     def connections(self, region: int) -> int:
         """How many the region's process has."""
         count: int
-        (count,) = _CONNECTIONS.unpack_from(self.map, region * _REGION_BYTES + _CONNECTIONS_AT)
+        (count,) = _NUMBER.unpack_from(self.map, region * _REGION_BYTES + _CONNECTIONS_AT)
         return count
 
     def close(self) -> None:
@@ -96,12 +95,7 @@ class Region:
 
     def tell_connections(self, count: int) -> None:
         """How many this process has now."""
-        _CONNECTIONS.pack_into(self.memory.map, self._base + _CONNECTIONS_AT, count)
-
-    def fewest_elsewhere(self) -> int:
-        """How many connections that of the other processes has that has the fewest."""
-        others = (number for number in range(self.memory.regions) if number != self.index)
-        return min(map(self.memory.connections, others))
+        _NUMBER.pack_into(self.memory.map, self._base + _CONNECTIONS_AT, count)
 
     def place(self, key: str, width: int = 1) -> int:
         """The series' first cell in `cells`; a new series begins with zeros."""
@@ -119,13 +113,13 @@ class Region:
         self._next_cell += width
         self._next_key = end
         # Last: a reader sees a series only when all of it is there.
-        _COUNT.pack_into(memory, self._base, len(self._places))
+        _NUMBER.pack_into(memory, self._base, len(self._places))
         return place
 
 
 def _entries(memory: mmap.mmap, base: int) -> Iterator[tuple[str, int, int]]:
     """Key, first cell and number of cells of each series of a region."""
-    (count,) = _COUNT.unpack_from(memory, base)
+    (count,) = _NUMBER.unpack_from(memory, base)
     at, cell = base + _KEYS_AT, 0
     for _ in range(count):
         length, width = _KEY.unpack_from(memory, at)

@@ -16,7 +16,8 @@ from support.waiting import until
 from service.api import accepting
 from service.api.accepting import SharingSite
 from service.api.connections import Runner
-from service.api.resources import SHORTCUTS, Shortcuts
+from service.api.resources import METRICS, SHORTCUTS, Shortcuts
+from service.metrics.instruments import Metrics
 from service.metrics.memory import Memory, Region
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ class Process:
 
     site: SharingSite
 
-    def __init__(self, listener: socket.socket, region: Region | None) -> None:
+    def __init__(self, listener: socket.socket, region: Region) -> None:
         self._listener = listener
         app = web.Application()
+        app[METRICS] = Metrics(region)
         app[SHORTCUTS] = Shortcuts(lambda _: ANSWER, lambda _request, _body: None)
-        self.region = region
-        self.runner = Runner(app, region, shutdown_timeout=1.0)
+        self._region = region
+        self.runner = Runner(app, shutdown_timeout=1.0)
 
     async def start(self) -> None:
         await self.runner.setup()
@@ -46,10 +48,22 @@ class Process:
         await self.site.start()
 
     @property
+    def told(self) -> int:
+        """How many connections others take it to have."""
+        return self._region.memory.connections(self._region.index)
+
+    @property
     def connections(self) -> int:
         server = self.runner.server
         assert isinstance(server, web.Server)
         return len(server.connections)
+
+
+async def fill(process: Process, clients: Clients, count: int) -> None:
+    """It has so many connections."""
+    await process.start()
+    clients.connect(count)
+    await until(lambda: process.connections == count, "all are accepted")
 
 
 class Clients:
@@ -106,9 +120,7 @@ async def test_who_has_more_leaves_the_next_to_another(
     processes: tuple[Process, Process], clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = processes
-    await one.start()
-    clients.connect(MANY)
-    await until(lambda: one.connections == MANY, "all are accepted")
+    await fill(one, clients, MANY)
     await other.start()
     monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
     clients.connect(5)
@@ -132,9 +144,7 @@ async def test_the_next_is_left_again(
 
     monkeypatch.setattr(SharingSite, "_accept_left", looking)
     one, other = processes
-    await one.start()
-    clients.connect(MANY)
-    await until(lambda: one.connections == MANY, "all are accepted")
+    await fill(one, clients, MANY)
     await until(lambda: one.site._resting is None or one.site._resting.when() < _now(), "it looks")
     looked = 0
     await other.start()
@@ -149,33 +159,27 @@ async def test_who_accepts_none_keeps_nobody_waiting(
     processes: tuple[Process, Process], clients: Clients
 ) -> None:
     one, _ = processes
-    await one.start()
-    clients.connect(MANY)
-    await until(lambda: one.connections == MANY, "all are accepted")
+    await fill(one, clients, MANY)
 
 
 async def test_connections_that_ended_do_not_count(
     processes: tuple[Process, Process], clients: Clients
 ) -> None:
-    one, other = processes
+    one, _ = processes
     await one.start()
     clients.connect(3)
-    await until(lambda: other.region.fewest_elsewhere() == 3, "they are told")
+    await until(lambda: one.told == 3, "they are told")
     clients.close()
-    await until(lambda: other.region.fewest_elsewhere() == 0, "that they ended is told")
+    await until(lambda: one.told == 0, "that they ended is told")
 
 
-@pytest.mark.parametrize("counts", [True, False])
 async def test_a_process_by_itself_has_no_more_than_others(
-    listener: socket.socket, clients: Clients, monkeypatch: pytest.MonkeyPatch, *, counts: bool
+    listener: socket.socket, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory.make(1)
-    region = Region(memory, 0) if counts else None
     monkeypatch.setattr(accepting, "_LEAVE_SECONDS", AGES)
-    alone = Process(listener, region)
-    await alone.start()
-    clients.connect(MANY)
-    await until(lambda: alone.connections == MANY, "all are accepted")
+    alone = Process(listener, Region(memory, 0))
+    await fill(alone, clients, MANY)
     await alone.runner.cleanup()
     os.close(memory.fd)
 

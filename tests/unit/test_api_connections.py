@@ -12,13 +12,16 @@ from aiohttp import web
 from support.waiting import until
 
 from service.api.connections import Runner
-from service.api.resources import SHORTCUTS, Shortcuts
+from service.api.resources import METRICS, SHORTCUTS, Shortcuts
+from service.metrics.instruments import Metrics
+from service.metrics.memory import Region
 
 if TYPE_CHECKING:
     from aiohttp.http import RawRequestMessage
 
 HIT = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhit"
 KEEPALIVE_SECONDS = 75.0
+METRICS_OF_ALL = Metrics(Region.alone())  # nobody looks at them
 
 
 class Served:
@@ -33,6 +36,7 @@ class Served:
         self.looked_at: list[str] = []
         self.hit = HIT
         app = web.Application(handler_args={"keepalive_timeout": KEEPALIVE_SECONDS})
+        app[METRICS] = METRICS_OF_ALL
         app[SHORTCUTS] = Shortcuts(self._hit, self._pay)
         app.router.add_route("*", "/{any}", self._handle)
         self.runner = Runner(app, shutdown_timeout=1.0)

@@ -12,7 +12,7 @@ create table ledger.accounts (
   min_balance ledger.balance default 0,
   max_balance ledger.balance,
   metadata ledger.metadata not null default '{}',
-  constraint accounts_pkey primary key (ledger_id, account_id),
+  constraint accounts_pkey primary key (account_id),
   constraint accounts_code_is_unique unique (ledger_id, code),
   constraint accounts_ledger_exists foreign key (ledger_id) references ledger.ledgers,
   constraint accounts_currency_exists foreign key (currency) references ledger.currencies)
@@ -46,8 +46,7 @@ create table ledger.account_changes (
   metadata ledger.metadata not null,
   changed_by text not null default session_user,
   constraint account_changes_pkey primary key (ledger_id, account_id, change_id),
-  constraint account_changes_account_exists
-    foreign key (ledger_id, account_id) references ledger.accounts
+  constraint account_changes_account_exists foreign key (account_id) references ledger.accounts
 );
 
 comment on table ledger.account_changes is

@@ -24,6 +24,9 @@ BEHIND_SECONDS = (0.5, 1.5)
 STALE_SECONDS = 2.0
 """How old a balance may be that is read without a token."""
 SPARE_WAL_FILES = 64
+COMMIT = (
+    "set synchronous_commit = local; select pg_logical_emit_message(true, 'prove', 'commit')"
+)
 NEXT_WAL_FILE = (
     "set synchronous_commit = off;"
     " select pg_logical_emit_message(true, 'prove', 'next'); select pg_switch_wal()"
@@ -227,10 +230,22 @@ async def revive(server: Postgres) -> None:
     """Have a server run again, whatever it is doing now."""
     if server.runs:
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(server.ready(), SETTLE_SECONDS)
+            await asyncio.wait_for(_commits(server), SETTLE_SECONDS)
             return
         await server.kill()
     await server.start()
+
+
+async def _commits(server: Postgres) -> None:
+    """Return when it can flush WAL. One whose backend panics takes connections a moment longer."""
+    while True:
+        await server.ready()
+        try:
+            await server.sql(COMMIT)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await asyncio.sleep(0.05)
+        else:
+            return
 
 
 async def ensure_standby(rig: Rig) -> None:

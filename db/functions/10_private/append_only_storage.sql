@@ -8,7 +8,7 @@ as $$
   with required (name, columns, in_parent) as (
     values
       ('idempotency_keys', '{ledger_id,key}'::name[], true),
-      ('accounts', '{ledger_id,account_id}', true),
+      ('accounts', '{account_id}', true),
       ('accounts', '{ledger_id,code}', true),
       ('account_changes', '{ledger_id,account_id,change_id}', true),
       ('payments', '{payment_id}', true),

@@ -38,8 +38,7 @@ begin
     update ledger.accounts a
     set balance = l.balance, held = l.held, version = l.version
     from claimed, unnest(p_accounts) l
-    where a.ledger_id = p_ledger_id
-      and a.account_id = l.account_id
+    where a.account_id = l.account_id
   )
   insert into ledger.ledger_entries
     (ledger_id, account_id, version, payment_id, posting_no,

@@ -61,7 +61,7 @@ begin
       limit p_limit
     )
   ) c
-  join ledger.accounts a using (ledger_id, account_id);
+  join ledger.accounts a using (account_id);
 
   changes := coalesce(v_found.changes, '[]');
   next_since := ledger_private.feed_snapshot(p_snapshot, p_since, v_found.last_xid);

@@ -36,7 +36,7 @@ begin
         and e.payment_id between p_low and p_high
       order by e.ledger_id, e.account_id, e.version desc
     ) e
-    join ledger.accounts a using (ledger_id, account_id)
+    join ledger.accounts a using (account_id)
   );
 end
 $$;

@@ -36,7 +36,7 @@ begin
             order by e.posting_no, e.amount
           )
           from ledger.ledger_entries e
-          join ledger.accounts a using (ledger_id, account_id)
+          join ledger.accounts a using (account_id)
           where e.ledger_id = p.ledger_id
             and e.payment_id = p.payment_id
             and e.payment_id between p_low and p_high

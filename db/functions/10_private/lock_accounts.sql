@@ -17,7 +17,7 @@ language plpgsql
 volatile
 as $$
 begin
-  if p_wait then
+  if p_wait and current_setting('server_version_num')::int >= 170000 then
     return array(
       select
         (
@@ -31,16 +31,40 @@ begin
     );
   end if;
 
+  -- One look-up a code: an older server that thinks the ledger small reads all its accounts for
+  -- the above. LATERAL takes the codes in their order.
+  if p_wait then
+    return array(
+      select a.locked
+      from
+        (select distinct code collate "C" from unnest(p_codes) code order by 1) c
+        cross join lateral (
+          select
+            (
+              account_id, code, currency, status, balance, held, version, min_balance, max_balance
+            )::ledger_private.locked_account as locked
+          from ledger.accounts
+          where ledger_id = p_ledger_id
+            and code = c.code
+          for no key update
+        ) a
+    );
+  end if;
+
   return array(
-    select
-      (
-        account_id, code, currency, status, balance, held, version, min_balance, max_balance
-      )::ledger_private.locked_account
-    from ledger.accounts
-    where ledger_id = p_ledger_id
-      and code = any (p_codes)
-    order by code
-    for no key update skip locked
+    select a.locked
+    from
+      (select distinct code collate "C" from unnest(p_codes) code order by 1) c
+      cross join lateral (
+        select
+          (
+            account_id, code, currency, status, balance, held, version, min_balance, max_balance
+          )::ledger_private.locked_account as locked
+        from ledger.accounts
+        where ledger_id = p_ledger_id
+          and code = c.code
+        for no key update skip locked
+      ) a
   );
 end
 $$;

@@ -93,8 +93,7 @@ begin
   update ledger.accounts a
   set balance = l.balance, version = l.version
   from unnest(v_account_ids, v_versions, v_balances) l (account_id, version, balance)
-  where a.ledger_id = p_ledger_id
-    and a.account_id = l.account_id;
+  where a.account_id = l.account_id;
 
   return query
   with payment as materialized (

@@ -43,14 +43,9 @@ begin
   ) newest
   where l.ledger_id = p_ledger_id or p_ledger_id is null;
 
-  select coalesce(max(newest.account_id), 0)
+  select coalesce(max(account_id), 0)
   into v_accounts
-  from ledger.ledgers l
-  cross join lateral (
-    select account_id from ledger.accounts a
-    where a.ledger_id = l.ledger_id order by account_id desc limit 1
-  ) newest
-  where l.ledger_id = p_ledger_id or p_ledger_id is null;
+  from ledger.accounts;
 
   if p_slice < p_slices then
     from_id := ledger_private.payment_id_at(

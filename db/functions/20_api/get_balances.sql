@@ -24,9 +24,12 @@ begin
   select
     a.code::text, a.currency::text, a.version, a.balance::numeric, a.held::numeric,
     a.balance - a.held
-  from ledger.accounts a
-  where a.ledger_id = p_ledger_id
-    and a.code = any (p_codes);
+  from
+    (select distinct unnest(p_codes) as code) c
+    -- OFFSET 0 has it look up each code, also if the planner thinks the ledger small.
+    cross join lateral (
+      select * from ledger.accounts where ledger_id = p_ledger_id and code = c.code offset 0
+    ) a;
 
   if not found then
     perform ledger_private.check_ledger(p_ledger_id);

@@ -26,7 +26,7 @@ select bag_eq(
     join (
       values
         ('payments', 'payment_id'), ('ledger_entries', 'account_id version'),
-        ('accounts', 'ledger_id account_id'), ('accounts', 'ledger_id code'),
+        ('accounts', 'account_id'), ('accounts', 'ledger_id code'),
         ('idempotency_keys', 'ledger_id key'), ('account_changes', 'ledger_id account_id change_id')
     ) dropped (name, columns) using (name)
     where name <> 'ledger_entries'

@@ -39,8 +39,8 @@ MUTANTS = (
     Mutant(
         name="general-path-locks-no-rows",
         file=_LOCK,
-        old="      for no key update\n",
-        new="",
+        old="      order by code\n      for no key update\n",
+        new="      order by code\n",
         breach="two payments decide on one balance",
         tests=(
             f"{_LOCKS_TEST}test_a_debit_waits_for_the_one_before_and_sees_what_it_left[general]",
@@ -71,6 +71,14 @@ MUTANTS = (
         tests=(
             f"{_LOCKS_TEST}test_without_waiting_what_a_stranger_holds_is_busy_and_the_rest_is_posted",
         ),
+    ),
+    Mutant(
+        name="a-plan-may-begin-with-all-accounts",
+        file="db/functions/10_private/posted_body.sql",
+        old="join ledger.accounts a using (account_id)",
+        new="join ledger.accounts a using (ledger_id, account_id)",
+        breach="without statistics a retry reads the history of every account",
+        tests=("tests/integration/test_plans.py",),
     ),
     Mutant(
         name="accounts-that-were-not-locked-are-read",

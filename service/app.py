@@ -39,6 +39,7 @@ from service.cache.l2 import L2
 from service.cache.listener import Listener
 from service.cache.metrics import cache_metrics
 from service.cache.trust import Trust
+from service.database.bounded import BoundedPool
 from service.database.connections import create_pool
 from service.database.pool_metrics import pool_metrics
 from service.errors import describe
@@ -56,7 +57,7 @@ from service.relay.status import Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from service.ledger.carrier import Pool
+    from service.ledger.balances import Pool
     from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -130,8 +131,8 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
         counters = Counters()
         trust = Trust(counters)
         async with (
-            _pool(settings, dsn, "payledger payments") as writing,
-            _pool(settings, dsn, "payledger reads") as reading,
+            _bounded_pool(settings, dsn, "payledger payments") as writing,
+            _bounded_pool(settings, dsn, "payledger reads") as reading,
             _replica(settings) as replica,
             _second_layer(settings, counters) as l2,
         ):
@@ -176,6 +177,16 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
             await primary.close()
 
     return resources
+
+
+@asynccontextmanager
+async def _bounded_pool(settings: Settings, dsn: str, name: str) -> AsyncIterator[BoundedPool]:
+    async with _pool(settings, dsn, name) as pool:
+        bounded = BoundedPool(pool)
+        try:
+            yield bounded
+        finally:
+            await bounded.close()
 
 
 @asynccontextmanager

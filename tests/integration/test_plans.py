@@ -25,7 +25,7 @@ MOST_READ = 25
 POST = "select outcome from ledger.post_payments($1)"
 # Of this session since its beginning, or since it last reported.
 READ = """
-select coalesce(sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)), 0)
+select sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid))
 from pg_class
 where relnamespace = 'ledger'::regnamespace
 """

@@ -135,8 +135,8 @@ MUTANTS = (
         file="db/functions/20_api/post_payments.sql",
         old="v_known.description, v_known.metadata\n",
         new="null, '{}'\n",
-        breach="another payment under a key that is taken is answered as if it were posted, and the "
-        "same one is told to be another",
+        breach="another payment under a key that is taken is answered as if it were posted, and "
+        "the same one is told to be another",
         tests=(_BATCH_TAP,),
     ),
 )

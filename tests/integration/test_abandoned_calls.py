@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from support.waiting import until, wait_until_true
 
 from loadgen.proxy.wire import Wire
 from service.database.bounded import BoundedPool
@@ -20,7 +20,7 @@ from service.errors import Problem
 from service.ledger.carrier import Carrier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from support.databases import Connection, Database
 
@@ -49,15 +49,15 @@ async def observer(database: Database) -> Connection:
     return await database.connect("postgres")
 
 
+BACKENDS = """
+select count(*) from pg_stat_activity
+where application_name = $1 and wait_event_type = 'Lock'
+"""
+
+
 async def backends(observer: Connection) -> int:
     """Those of the pool, at work on a call."""
-    return int(
-        await observer.fetchval(
-            "select count(*) from pg_stat_activity where application_name = $1"
-            " and state = 'active' and query like '%list_accounts%'",
-            NAME,
-        )
-    )
+    return int(await observer.fetchval(BACKENDS, NAME))
 
 
 @asynccontextmanager
@@ -74,19 +74,8 @@ async def given_up(carrier: Carrier) -> str:
     return caught.value.code
 
 
-async def until(true: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            if await true():
-                return
-            await asyncio.sleep(0.02)
-
-
 async def until_abandoned(pool: BoundedPool, count: int) -> None:
-    async def so_many() -> bool:
-        return pool.abandoned == count
-
-    await until(so_many)
+    await until(lambda: pool.abandoned == count, f"{count} abandoned")
 
 
 @pytest.mark.parametrize("writes", [False, True])
@@ -140,7 +129,7 @@ async def test_whose_connection_was_lost_are_looked_for_as_well(
             carrier = Carrier(pool, deadline_seconds=20, writes=True)
             carrier.give_up()  # as it is: no second attempt
             call = asyncio.create_task(given_up(carrier))
-            await until(partial(backends, observer))
+            await wait_until_true(observer, f"select ({BACKENDS}) = 1", NAME)
             await wire.reset()
             assert await call == "outcome_unknown"
             assert (pool.abandoned, await backends(observer)) == (1, 1)

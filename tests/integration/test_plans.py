@@ -98,7 +98,9 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
         "read_feed, the oldest": await reads(
             connection, "select ledger.read_feed(null, 20)"
         ) / 40,
-        "read_feed": await reads(connection, "select ledger.read_feed($1, 100)", feed) / (2 * BATCH),
+        "read_feed": await reads(
+            connection, "select ledger.read_feed($1, 100)", feed
+        ) / (2 * BATCH),
     }  # fmt: skip
     payment = await connection.fetchval(
         "select payment_id from ledger.find_payment_by_key($1)", words[0]

@@ -35,7 +35,6 @@ from service.cache.auditor import Auditor
 from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
 from service.cache.echo import Echo
-from service.cache.l2 import L2
 from service.cache.listener import Listener
 from service.cache.metrics import cache_metrics
 from service.cache.trust import Trust
@@ -57,6 +56,7 @@ from service.relay.status import Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from service.cache.l2 import L2
     from service.ledger.balances import Pool
     from service.settings import Settings
 
@@ -224,6 +224,9 @@ async def _second_layer(settings: Settings, counters: Counters) -> AsyncIterator
     if settings.redis_url is None:
         yield None
         return
+    # Not before it is needed: the client takes a sixth of the time that the service needs to start.
+    from service.cache.l2 import L2
+
     l2 = L2(settings.redis_url, counters)
     problem = await l2.start()
     if problem is not None:

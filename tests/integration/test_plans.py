@@ -16,10 +16,10 @@ import pytest
 if TYPE_CHECKING:
     from support.databases import Connection, Database
 
-ACCOUNTS = 1_500
-BATCH = 30
+ACCOUNTS = 800
+BATCH = 20
 # Rows and index entries a call may read for each payment, account or entry it is about: a retry
-# reads 24. A plan that reads all accounts reads 50 for each of a batch, and 1,500 for one.
+# reads 24. A plan that reads all accounts reads 40 for each of a batch, and 800 for one.
 MOST_READ = 25
 
 POST = "select outcome from ledger.post_payments($1)"
@@ -111,7 +111,7 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
 
 async def grow(connection: Connection, payer: Payer) -> None:
     """A history that is worth not reading."""
-    for _ in range(30):
+    for _ in range(8):
         await connection.fetch(POST, json.dumps(payer.payments(500)))
 
 

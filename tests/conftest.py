@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import prepared, scratch
+from support import certificates, prepared, scratch
 from support.databases import Database
 from support.payments import Ledger, end_started, new_ledger
 from support.servers import Server, each_server, started_server
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     scratch.use_memory()
+    certificates.read_none()
     if not is_worker(config):
         prepared.open_home()
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ACCOUNTS = 800
 BATCH = 20
 # Rows and index entries a call may read for each payment, account or entry it is about: a retry
-# reads 24. A plan that reads all accounts reads 40 for each of a batch, and 800 for one.
-MOST_READ = 25
+# reads 24 to 26. A plan that reads all accounts reads 40 for each of a batch, and 800 for one.
+MOST_READ = 28
 
 POST = "select outcome from ledger.post_payments($1)"
 # Of this session since its beginning, or since it last reported.
@@ -32,7 +32,9 @@ where relnamespace = 'ledger'::regnamespace
 
 
 class Payer:
-    """Makes payments between the first `accounts` accounts of the main ledger."""
+    """Makes payments between the first `accounts` accounts of the main ledger, every third from the
+    first of them: a history much longer than others'.
+    """
 
     def __init__(self) -> None:
         self.accounts = ACCOUNTS
@@ -45,10 +47,17 @@ class Payer:
         for _ in range(count):
             self._count += 1
             source, target = self._random.sample(range(self.accounts), 2)
+            if self._count % 3 == 0 and target:
+                source = 0
             posting = {"from": f"a:{source}", "to": f"a:{target}", "amount": "5", "currency": "USD"}
             content = {"postings": [posting] * postings} if postings else posting
             made.append({"idempotency_key": f"k{self._count}", **content})
         return made
+
+    def next(self) -> int:
+        """A number that was not there before."""
+        self._count += 1
+        return self._count
 
 
 async def reads(connection: Connection, sql: str, *arguments: object) -> int:
@@ -69,6 +78,7 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
     codes = [f"a:{number}" for number in range(20)]
     cursor = await connection.fetchval("select next_cursor from ledger.read_changes(null, 100)")
     feed = await connection.fetchval("select ledger.feed_end()")
+    limits = "select ledger.set_account_limits($1, null, $2)"
     found: dict[str, float] = {
         "post_payments": await reads(connection, POST, batch) / BATCH,
         "post_payments, again": await reads(connection, POST, batch) / BATCH,
@@ -89,11 +99,30 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
         "list_entries": await reads(
             connection, "select ledger.list_entries($1, p_limit => 10)", words[1]
         ) / 10,
+        "list_entries, many": await reads(
+            connection, "select ledger.list_entries('a:0', p_limit => 100)"
+        ) / 100,
         "read_changes": await reads(
             connection, "select ledger.read_changes($1, 1000)", cursor
         ) / (2 * BATCH),
+        "create_account": await reads(
+            connection, "select ledger.create_account($1, 'USD')", f"new:{words[0]}"
+        ),
         "create_account, again": await reads(
             connection, "select ledger.create_account($1, 'USD', p_min_balance => null)", words[1]
+        ),
+        "set_account_limits": await reads(connection, limits, words[1], 10**9 + payer.next()),
+        "set_account_status": await reads(
+            connection, "select ledger.set_account_status($1, 'frozen')", words[1]
+        ),
+        "set_account_status, back": await reads(
+            connection, "select ledger.set_account_status($1, 'open')", words[1]
+        ),
+        "read_changes, of accounts": await reads(
+            connection, "select ledger.read_changes($1, 1000)", cursor
+        ) / (2 * BATCH),
+        "verify_slice": await reads(
+            connection, "select ledger_private.verify_slice(null, 1, 2)"
         ),
         "read_feed, the oldest": await reads(
             connection, "select ledger.read_feed(null, 20)"
@@ -109,9 +138,9 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
     return found
 
 
-async def grow(connection: Connection, payer: Payer) -> None:
+async def grow(connection: Connection, payer: Payer, batches: int = 8) -> None:
     """A history that is worth not reading."""
-    for _ in range(8):
+    for _ in range(batches):
         await connection.fetch(POST, json.dumps(payer.payments(500)))
 
 
@@ -139,12 +168,40 @@ async def open_accounts(database: Database, first: int, last: int) -> None:
 
 async def planned_for_empty_tables(database: Database, payer: Payer) -> Connection:
     """The session has seen the ledger when it was small."""
-    await open_accounts(database, 0, 9)
-    connection = await database.connect()
-    payer.accounts = 10
-    await read_by_each(connection, payer)
+    return await planned_for(10, database, payer)
+
+
+async def planned_for_few_accounts(database: Database, payer: Payer) -> Connection:
+    """The session has seen the ledger when it was small, and known to be."""
+    return await planned_for(3, database, payer, analyze="vacuum analyze")
+
+
+async def planned_for_few_accounts_with_many_entries(
+    database: Database, payer: Payer
+) -> Connection:
+    """The same, but there were payments already."""
+    return await planned_for(30, database, payer, batches=5, analyze="vacuum analyze")
+
+
+async def planned_for(
+    accounts: int, database: Database, payer: Payer, batches: int = 0, analyze: str = "select"
+) -> Connection:
+    """A session that has worked with so many accounts; the others came later."""
+    await open_accounts(database, 0, accounts - 1)
+    connection = await database.connect("postgres")
+    payer.accounts = accounts
+    await grow(connection, payer, batches)
+    for _ in range(batches):
+        await read_by_each(connection, payer)
+    database.sql(analyze)
+    # From the sixth call on a plan may be one for all to come. Most look for an account alike: this
+    # one is the first that does.
+    for _ in range(8):
+        await connection.fetch("select ledger.get_account('a:0')")
+    for _ in range(8):
+        await read_by_each(connection, payer)
     payer.accounts = ACCOUNTS
-    await open_accounts(database, 10, ACCOUNTS - 1)
+    await open_accounts(database, accounts, ACCOUNTS - 1)
     await grow(connection, payer)
     return connection
 
@@ -153,7 +210,7 @@ async def planned_without_statistics(database: Database, payer: Payer) -> Connec
     """The ledger is there, nobody has analyzed it, and the session is new."""
     await open_accounts(database, 0, ACCOUNTS - 1)
     await grow(await database.connect(), payer)
-    return await database.connect()
+    return await database.connect("postgres")
 
 
 async def planned_for_many_small_ledgers(database: Database, payer: Payer) -> Connection:
@@ -169,12 +226,18 @@ async def planned_for_many_small_ledgers(database: Database, payer: Payer) -> Co
     )
     await grow(await database.connect(), payer)
     database.sql("analyze ledger.accounts")
-    return await database.connect()
+    return await database.connect("postgres")
 
 
 @pytest.mark.parametrize(
     "prepare",
-    [planned_for_empty_tables, planned_without_statistics, planned_for_many_small_ledgers],
+    [
+        planned_for_empty_tables,
+        planned_for_few_accounts,
+        planned_for_few_accounts_with_many_entries,
+        planned_without_statistics,
+        planned_for_many_small_ledgers,
+    ],
 )
 async def test_no_call_reads_more_of_the_ledger_than_it_is_about(
     database: Database, prepare: Callable[[Database, Payer], Awaitable[Connection]]
@@ -187,3 +250,31 @@ async def test_no_call_reads_more_of_the_ledger_than_it_is_about(
     assert {call: read for call, read in found.items() if read > MOST_READ} == {}
     # What is counted is counted.
     assert min(found.values()) >= 1
+
+
+async def test_a_list_of_accounts_reads_no_more_than_its_page(database: Database) -> None:
+    """Statistics say that every ledger has 300 accounts, here and there: this one is new. And with
+    the costs of a disk to read them all and sort them seems cheaper.
+    """
+    await without_statistics(database)
+    database.sql(
+        """
+        select count(*)
+        from generate_series(1, 50) i
+        cross join lateral ledger.create_ledger('small-' || i) l;
+        insert into ledger.accounts (ledger_id, code, currency, type)
+        select ledger_id, 'a:' || i, 'USD', 'asset'
+        from ledger.ledgers, generate_series(1, 300) i
+        order by md5(concat(ledger_id, i));
+        analyze ledger.accounts;
+        insert into ledger.accounts (ledger_id, code, currency, type)
+        select ledger_id, 'a:' || i, 'USD', 'asset'
+        from ledger.create_ledger('new'), generate_series(1, 20000) i
+        """
+    )
+    connection = await database.connect("postgres", random_page_cost="4")
+    page = (
+        "select ledger.list_accounts(p_limit => 1000, p_ledger_id => ledger_id)"
+        " from ledger.find_ledger('new')"
+    )
+    assert 1_000 <= await reads(connection, page) <= MOST_READ * 1_000 / 10

@@ -38,7 +38,9 @@ begin
     update ledger.accounts a
     set balance = l.balance, held = l.held, version = l.version
     from claimed, unnest(p_accounts) l
-    where a.account_id = l.account_id
+    -- As ANY it can only be looked up: for "=" a plan may read all accounts, in order, if there
+    -- were few when it was made.
+    where a.account_id = any (array[l.account_id])
   )
   insert into ledger.ledger_entries
     (ledger_id, account_id, version, payment_id, posting_no,

@@ -36,7 +36,10 @@ begin
             order by e.posting_no, e.amount
           )
           from ledger.ledger_entries e
-          join ledger.accounts a using (account_id)
+          -- OFFSET 0 has it look up each account, whatever the planner thinks of their number.
+          cross join lateral (
+            select code, currency from ledger.accounts where account_id = e.account_id offset 0
+          ) a
           where e.ledger_id = p.ledger_id
             and e.payment_id = p.payment_id
             and e.payment_id between p_low and p_high

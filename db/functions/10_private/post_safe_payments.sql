@@ -85,7 +85,9 @@ begin
   update ledger.accounts a
   set balance = l.balance, version = l.version
   from unnest(v_account_ids, v_versions, v_balances) l (account_id, version, balance)
-  where a.account_id = l.account_id;
+  -- As ANY it can only be looked up: for "=" a plan may read all accounts, in order, if there were
+  -- few when it was made.
+  where a.account_id = any (array[l.account_id]);
 
   return query
   with payment as materialized (

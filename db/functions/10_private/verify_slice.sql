@@ -17,6 +17,8 @@ language plpgsql
 stable
 as $$
 declare
+  v_oldest_id uuid;
+  v_newest_id uuid;
   v_oldest timestamptz;
   v_newest timestamptz;
   v_accounts bigint;
@@ -27,21 +29,21 @@ begin
     );
   end if;
 
-  -- The first and last payment of each ledger, by its index.
-  select
-    coalesce(min(ledger_private.payment_id_time(oldest.payment_id)), now()),
-    coalesce(max(ledger_private.payment_id_time(newest.payment_id)), now())
-  into v_oldest, v_newest
-  from ledger.ledgers l
-  cross join lateral (
-    select payment_id from ledger.payments p
-    where p.ledger_id = l.ledger_id order by payment_id limit 1
-  ) oldest
-  cross join lateral (
-    select payment_id from ledger.payments p
-    where p.ledger_id = l.ledger_id order by payment_id desc limit 1
-  ) newest
-  where l.ledger_id = p_ledger_id or p_ledger_id is null;
+  -- Of all ledgers at once: one without payments is looked for among all of them.
+  select payment_id
+  into v_oldest_id
+  from ledger.payments
+  where ledger_id = p_ledger_id or p_ledger_id is null
+  order by payment_id
+  limit 1;
+  select payment_id
+  into v_newest_id
+  from ledger.payments
+  where ledger_id = p_ledger_id or p_ledger_id is null
+  order by payment_id desc
+  limit 1;
+  v_oldest := coalesce(ledger_private.payment_id_time(v_oldest_id), now());
+  v_newest := coalesce(ledger_private.payment_id_time(v_newest_id), now());
 
   select coalesce(max(account_id), 0)
   into v_accounts

@@ -5,6 +5,7 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
   select ledger_private.visible_account(ledger_private.find_account(p_ledger_id, p_code))
 $$;

@@ -11,6 +11,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+-- In the order of an index: what is sorted has to be read whole.
+set enable_sort = off
 as $$
 begin
   perform ledger_private.check_limit(p_limit);

@@ -22,6 +22,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+-- In the order of an index: what is sorted has to be read whole.
+set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
@@ -43,7 +45,14 @@ begin
     order by e.version desc
     limit p_limit
   ) e
-  join ledger.payments p using (ledger_id, payment_id)
+  -- OFFSET 0 has it look up each payment, whatever the planner thinks of their number.
+  cross join lateral (
+    select p.kind, p.description, p.posted_at
+    from ledger.payments p
+    where p.ledger_id = p_ledger_id
+      and p.payment_id = e.payment_id
+    offset 0
+  ) p
   order by e.version desc;
 end
 $$;

@@ -11,6 +11,7 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   v_account ledger.accounts;
@@ -23,8 +24,7 @@ begin
   then
     update ledger.accounts
     set min_balance = p_min_balance, max_balance = p_max_balance
-    where ledger_id = p_ledger_id
-      and account_id = v_account.account_id
+    where account_id = v_account.account_id
     returning * into v_account;
     perform ledger_private.record_account_change(v_account);
   end if;

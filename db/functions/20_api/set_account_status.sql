@@ -11,6 +11,7 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   v_account ledger.accounts;
@@ -43,8 +44,7 @@ begin
 
   update ledger.accounts
   set status = p_status
-  where ledger_id = p_ledger_id
-    and account_id = v_account.account_id
+  where account_id = v_account.account_id
   returning * into v_account;
   perform ledger_private.record_account_change(v_account);
 

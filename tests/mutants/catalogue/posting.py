@@ -75,8 +75,8 @@ MUTANTS = (
     Mutant(
         name="a-plan-may-begin-with-all-accounts",
         file="db/functions/10_private/posted_body.sql",
-        old="join ledger.accounts a using (account_id)",
-        new="join ledger.accounts a using (ledger_id, account_id)",
+        old="where account_id = e.account_id offset 0",
+        new="where account_id = e.account_id",
         breach="without statistics a retry reads the history of every account",
         tests=("tests/integration/test_plans.py",),
     ),

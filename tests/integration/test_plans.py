@@ -138,7 +138,7 @@ async def read_by_each(connection: Connection, payer: Payer) -> dict[str, float]
     return found
 
 
-async def grow(connection: Connection, payer: Payer, batches: int = 8) -> None:
+async def grow(connection: Connection, payer: Payer, batches: int = 16) -> None:
     """A history that is worth not reading."""
     for _ in range(batches):
         await connection.fetch(POST, json.dumps(payer.payments(500)))
@@ -260,8 +260,8 @@ async def test_a_list_of_accounts_reads_no_more_than_its_page(database: Database
     database.sql(
         """
         select count(*)
-        from generate_series(1, 50) i
-        cross join lateral ledger.create_ledger('small-' || i) l;
+        from generate_series(1, 200) i
+        cross join lateral ledger.create_ledger('small-' || i);
         insert into ledger.accounts (ledger_id, code, currency, type)
         select ledger_id, 'a:' || i, 'USD', 'asset'
         from ledger.ledgers, generate_series(1, 300) i
@@ -277,4 +277,4 @@ async def test_a_list_of_accounts_reads_no_more_than_its_page(database: Database
         "select ledger.list_accounts(p_limit => 1000, p_ledger_id => ledger_id)"
         " from ledger.find_ledger('new')"
     )
-    assert 1_000 <= await reads(connection, page) <= MOST_READ * 1_000 / 10
+    assert 1_000 <= await reads(connection, page) <= 5_000

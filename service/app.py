@@ -35,10 +35,10 @@ from service.cache.auditor import Auditor
 from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
 from service.cache.echo import Echo
-from service.cache.l2 import L2
 from service.cache.listener import Listener
 from service.cache.metrics import cache_metrics
 from service.cache.trust import Trust
+from service.database.bounded import BoundedPool
 from service.database.connections import create_pool
 from service.database.pool_metrics import pool_metrics
 from service.errors import describe
@@ -56,7 +56,8 @@ from service.relay.status import Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from service.ledger.carrier import Pool
+    from service.cache.l2 import L2
+    from service.ledger.balances import Pool
     from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -130,8 +131,8 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
         counters = Counters()
         trust = Trust(counters)
         async with (
-            _pool(settings, dsn, "payledger payments") as writing,
-            _pool(settings, dsn, "payledger reads") as reading,
+            _bounded_pool(settings, dsn, "payledger payments") as writing,
+            _bounded_pool(settings, dsn, "payledger reads") as reading,
             _replica(settings) as replica,
             _second_layer(settings, counters) as l2,
         ):
@@ -179,6 +180,16 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
 
 
 @asynccontextmanager
+async def _bounded_pool(settings: Settings, dsn: str, name: str) -> AsyncIterator[BoundedPool]:
+    async with _pool(settings, dsn, name) as pool:
+        bounded = BoundedPool(pool)
+        try:
+            yield bounded
+        finally:
+            await bounded.close()
+
+
+@asynccontextmanager
 async def _pool(
     settings: Settings, dsn: str, name: str, *, primary: bool = True
 ) -> AsyncIterator[Pool]:
@@ -213,6 +224,9 @@ async def _second_layer(settings: Settings, counters: Counters) -> AsyncIterator
     if settings.redis_url is None:
         yield None
         return
+    # Not before it is needed: the client takes a sixth of the time that the service needs to start.
+    from service.cache.l2 import L2
+
     l2 = L2(settings.redis_url, counters)
     problem = await l2.start()
     if problem is not None:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import prepared, scratch
+from support import certificates, prepared, scratch
 from support.databases import Database
 from support.payments import Ledger, end_started, new_ledger
 from support.servers import Server, each_server, started_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 
 def pytest_configure(config: pytest.Config) -> None:
     scratch.use_memory()
+    certificates.read_none()
     if not is_worker(config):
         prepared.open_home()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """What is collected stays: the garbage collector need not look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -24,9 +24,7 @@ BEHIND_SECONDS = (0.5, 1.5)
 STALE_SECONDS = 2.0
 """How old a balance may be that is read without a token."""
 SPARE_WAL_FILES = 64
-COMMIT = (
-    "set synchronous_commit = local; select pg_logical_emit_message(true, 'prove', 'commit')"
-)
+COMMIT = "set synchronous_commit = local; select pg_logical_emit_message(true, 'prove', 'commit')"
 NEXT_WAL_FILE = (
     "set synchronous_commit = off;"
     " select pg_logical_emit_message(true, 'prove', 'next'); select pg_switch_wal()"

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -16,8 +17,8 @@ import msgspec
 from loadgen.rig.programs import RigFailed, children_of, free_port, run, send, start
 
 START_SECONDS = 60.0
-WORKER = b"from service.commands.worker import main; exit(main())"
-"""What a worker runs, with its number after it."""
+WORKER = b"service.commands.worker"
+"""Named by the program that a worker runs; its number comes after that."""
 
 
 class Service:
@@ -49,7 +50,10 @@ class Service:
         for pid in self.pids()[1:]:
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if WORKER in words and words[words.index(WORKER) + 1] == str(number).encode():
+                if any(
+                    WORKER in program and first == str(number).encode()
+                    for program, first in pairwise(words)
+                ):
                     return pid
         return None
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from service.commands.targets import find_running
 from service.commands.terminal import CommandError, progress, say, table, warn
+from service.database.bounded import BoundedPool
 from service.database.connections import DatabaseError, create_pool
 from service.ledger.gateway import Gateway, values_of
 from service.ledger.poster import NoEcho, Owner, Poster
@@ -94,9 +95,10 @@ async def _import(
         application_name="payledger import",
         command_seconds=seconds + 5,
     )
+    bounded = BoundedPool(pool)
     try:
         metrics = Metrics(Region.alone())
-        gateway = Gateway(pool, pool, deadline_seconds=seconds, metrics=metrics)
+        gateway = Gateway(bounded, bounded, deadline_seconds=seconds, metrics=metrics)
         ledger = await gateway.find_ledger(options.ledger)
         if ledger is None:
             raise CommandError(f"no ledger is called {options.ledger}")
@@ -115,6 +117,7 @@ async def _import(
                     raise
                 raise told.exceptions[0] from None
     finally:
+        await bounded.close()
         pool.terminate()
 
 

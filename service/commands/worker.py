@@ -92,6 +92,7 @@ def _set_up_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.enable()  # worker_start has it disabled
 
 
 def _outlive(

@@ -23,8 +23,10 @@ HANGING_SECONDS = 5.0  # more than that is no shutdown any more
 
 def command() -> list[str]:
     """What to run as a worker; the arguments are those that its `main` reads."""
-    # -P: a directory `service` where the command was typed is none of ours.
-    return [sys.executable, "-P", "-c", "from service.commands.worker import main; exit(main())"]
+    # -P: a directory `service` where the command was typed is none of ours. What the imports make
+    # stays: the garbage collector would look through it in vain, until the worker is ready.
+    program = "import gc; gc.disable(); from service.commands.worker import main; exit(main())"
+    return [sys.executable, "-P", "-c", program]
 
 
 def python_path() -> str:

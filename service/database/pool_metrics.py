@@ -9,8 +9,7 @@ from service.metrics.instruments import Family, Sample
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import asyncpg
-
+    from service.database.bounded import BoundedPool
     from service.metrics.instruments import Source
 
 CONNECTIONS = Family(
@@ -19,14 +18,14 @@ CONNECTIONS = Family(
 
 
 def pool_metrics(
-    pools: Mapping[str, asyncpg.Pool[asyncpg.Record]],
+    pools: Mapping[str, BoundedPool],
 ) -> tuple[tuple[Family, ...], Source]:
     """For Metrics.source."""
 
     def samples() -> Iterator[Sample]:
         for name, pool in pools.items():
-            idle = pool.get_idle_size()
-            yield Sample(CONNECTIONS, (name, "idle"), idle)
-            yield Sample(CONNECTIONS, (name, "busy"), pool.get_size() - idle)
+            yield Sample(CONNECTIONS, (name, "idle"), pool.idle)
+            yield Sample(CONNECTIONS, (name, "busy"), pool.busy)
+            yield Sample(CONNECTIONS, (name, "abandoned"), pool.abandoned)
 
     return (CONNECTIONS,), samples

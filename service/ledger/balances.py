@@ -16,6 +16,8 @@ from service.ledger.carrier import Carrier
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from service.database.bounded import BoundedPool
+
     Pool = asyncpg.Pool[asyncpg.Record]
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,11 @@ class PrimaryBalances:
     """
 
     def __init__(
-        self, pool: Pool, *, deadline_seconds: float, refuses: Callable[[str], bool] | None = None
+        self,
+        pool: BoundedPool,
+        *,
+        deadline_seconds: float,
+        refuses: Callable[[str], bool] | None = None,
     ) -> None:
         self._carrier = Carrier(
             pool, deadline_seconds=deadline_seconds, writes=False, refuses=refuses

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
@@ -25,10 +26,7 @@ from service.jitter import jittered
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncpg.pool import PoolConnectionProxy
-
-    Pool = asyncpg.Pool[asyncpg.Record]
-    Connection = PoolConnectionProxy[asyncpg.Record]
+    from service.database.bounded import BoundedPool, Connection
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +41,9 @@ _SERVER_UNFIT = ("53", "57014", "58", "25006")
 
 # What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
 _COMMITTED_LOCALLY = "01000"
+
+# The connection is gone; it is the driver who says so.
+_LOST = "08"
 
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
@@ -80,7 +81,7 @@ class Carrier:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: BoundedPool,
         *,
         deadline_seconds: float,
         writes: bool,
@@ -182,7 +183,7 @@ class Carrier:
         # At the deadline the connection is dropped, not the statement cancelled: a cancel request
         # that met a commit waiting for its standby would make the payment visible, and a retry
         # acknowledge it, before the standby has it.
-        timer = asyncio.get_running_loop().call_at(deadline, connection.terminate)
+        timer = asyncio.get_running_loop().call_at(deadline, self._pool.abandon, connection)
         refused = self._refuses is not None and self._refuses(epoch_of(connection))
         warnings = _Warnings() if self._writes else None
         try:
@@ -195,13 +196,13 @@ class Carrier:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
                 raise self._refusal(exc) from exc
             failure = self._failure(exc, state, connection)
-            if not state:
-                connection.terminate()  # not the server's word: who knows what it is doing
+            if not state or state.startswith(_LOST):
+                self._pool.abandon(connection)  # not the server's word: who knows what it does
             if failure is None:
                 raise
             raise failure from exc
         except BaseException:
-            connection.terminate()
+            self._pool.abandon(connection)
             raise
         finally:
             timer.cancel()
@@ -226,9 +227,10 @@ class Carrier:
 
     async def _give_back(self, connection: Connection, warnings: _Warnings | None) -> None:
         """Never fails: what the call gave stands, whatever becomes of its connection."""
-        try:
-            if warnings is not None:
+        if warnings is not None:
+            with suppress(asyncpg.InterfaceError):  # it has ended
                 connection.remove_log_listener(warnings)
+        try:
             await self._pool.release(connection)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             # It was ended meanwhile, which has given it back already.

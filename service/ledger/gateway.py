@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from service.database.bounded import BoundedPool
     from service.metrics.instruments import Metrics
 
 Json = str  # a JSON document as text
@@ -130,8 +131,8 @@ class Gateway:
 
     def __init__(
         self,
-        payments: asyncpg.Pool[asyncpg.Record],
-        reads: asyncpg.Pool[asyncpg.Record],
+        payments: BoundedPool,
+        reads: BoundedPool,
         *,
         deadline_seconds: float,
         metrics: Metrics,

@@ -11,12 +11,9 @@ from service.database.connections import DRIVER_ERRORS
 from service.database.migrations import pending
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
+    from service.database.bounded import BoundedPool, Connection
     from service.ledger.disk import Disk
     from service.ledger.poster import Poster
-
-    Connection = PoolConnectionProxy[asyncpg.Record]
 
 _SECONDS = 3.0
 _LINES = 10
@@ -37,7 +34,7 @@ class Check(NamedTuple):
 class Readiness:
     """Looks at the database the way a payment would meet it."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], poster: Poster, disk: Disk) -> None:
+    def __init__(self, pool: BoundedPool, poster: Poster, disk: Disk) -> None:
         self._pool = pool
         self._poster = poster
         self._disk = disk

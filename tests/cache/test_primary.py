@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.database.bounded import BoundedPool
 from service.database.connections import create_pool
 from service.errors import Problem
 from service.ledger.balances import PrimaryBalances
@@ -25,7 +26,7 @@ async def primary(ledger: Ledger) -> AsyncIterator[PrimaryBalances]:
     pool = await create_pool(
         ledger.database.dsn(), size=4, application_name="cache", command_seconds=20
     )
-    primary = PrimaryBalances(pool, deadline_seconds=20)
+    primary = PrimaryBalances(BoundedPool(pool), deadline_seconds=20)
     yield primary
     await primary.close()
     await pool.close()

@@ -19,6 +19,7 @@ from service.cache.balances import BalanceCache
 from service.cache.counters import Counters
 from service.cache.model import AccountKey
 from service.cache.trust import Trust
+from service.database.bounded import BoundedPool
 from service.database.connections import create_pool
 from service.embedded import EmbeddedPostgres
 from service.ledger.balances import PrimaryBalances, ReplicaBalances
@@ -99,7 +100,7 @@ async def reading(primary: Database, standby: EmbeddedPostgres) -> AsyncIterator
         for dsn in (primary.dsn(), replica_dsn)
     ]
     cache = BalanceCache(
-        PrimaryBalances(pools[0], deadline_seconds=20, refuses=trust.refuses),
+        PrimaryBalances(BoundedPool(pools[0]), deadline_seconds=20, refuses=trust.refuses),
         trust,
         counters,
         replica=ReplicaBalances(pools[1], seconds=PATIENCE_SECONDS),

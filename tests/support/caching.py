@@ -16,6 +16,7 @@ from service.cache.counters import Counters
 from service.cache.l2 import L2
 from service.cache.model import AccountKey, Change
 from service.cache.trust import Trust
+from service.database.bounded import BoundedPool
 from service.database.connections import create_pool
 from service.ledger.balances import PrimaryBalances
 from support.clock import Clock
@@ -171,7 +172,9 @@ class World:
         trust = Trust(counters, clock=self.clock)
         l2 = SeenL2(self.url, counters, self.clock)
         assert await l2.start() is None
-        primary = SeenPrimary(PrimaryBalances(pool, deadline_seconds=20, refuses=trust.refuses))
+        primary = SeenPrimary(
+            PrimaryBalances(BoundedPool(pool), deadline_seconds=20, refuses=trust.refuses)
+        )
         cache = BalanceCache(primary, trust, counters, l2=l2, clock=self.clock)
         worker = Worker(cache, counters, l2, primary, trust, self.books.id)
         self.workers.append(worker)

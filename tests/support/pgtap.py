@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support import certificates
+
 if TYPE_CHECKING:
     from support.servers import Server
 
@@ -134,7 +136,13 @@ def _pack(npm: list[str]) -> bytes:
 def _run(command: list[str], name: str, cwd: str | None = None) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=100, cwd=cwd, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            cwd=cwd,
+            env=certificates.downloading(),
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PgtapMissingError(f"{name}: {error}") from error

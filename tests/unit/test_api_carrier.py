@@ -56,7 +56,7 @@ class Actor:
     def is_closed(self) -> bool:
         return self.ended > 0
 
-    def terminate(self) -> None:
+    def abandon(self, _connection: object) -> None:
         self.ended += 1
 
     async def fetch(self, *_: object) -> object:

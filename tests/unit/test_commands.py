@@ -122,9 +122,16 @@ def test_an_argument_that_cannot_be_is_told_what_is_accepted(
     assert f"must be {accepted}" in capsys.readouterr().err
 
 
-def test_commands_start_without_what_only_a_worker_needs() -> None:
-    """It takes half a second of a core: for `psql`, and for `up` besides each of its workers."""
-    program = "import sys, service.__main__; print({'aiohttp', 'redis'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("module", "rest"),
+    [
+        # Half a second of a core: for `psql`, and for `up` besides each of its workers.
+        ("service.__main__", "{'aiohttp', 'redis'}"),
+        ("service.commands.worker", "{'redis'}"),  # which it may have no use for
+    ],
+)
+def test_programs_start_without_what_only_others_need(module: str, rest: str) -> None:
+    program = f"import sys, {module}; print({rest} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],

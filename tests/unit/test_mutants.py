@@ -95,8 +95,11 @@ def test_the_page_names_tests_as_mutants_do(by: str, shown: str) -> None:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Copy:
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copy:
     """A tree of one function, and a test with two cases."""
+    # Its tests need no plugins but those whose options are given: the others take half a second.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_timeout -p _hypothesis_pytestplugin")
     (tmp_path / "tests").mkdir()
     (tmp_path / "summing.py").write_text("def add(a, b):\n    return a + b\n")
     (tmp_path / "tests" / "test_code.py").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands import supervisor, worker_start
+from service.commands import supervisor, worker, worker_start
 from service.commands.supervisor import Supervisor
 from service.database.connections import DatabaseError
 from service.settings import Settings
@@ -94,3 +95,16 @@ def test_workers_are_told_that_the_database_is_gone(
     for number in (1, 2):
         heard = tmp_path / f"heard-{number}"
         assert heard.read_bytes() == worker_start.DATABASE_GONE
+
+
+def test_a_worker_that_is_ready_collects_its_garbage() -> None:
+    """While it imports what it needs, it does not."""
+    assert "gc.disable()" in worker_start.command()[-1]
+    thresholds = gc.get_threshold()
+    gc.disable()
+    try:
+        worker._set_up_garbage_collection()
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()

@@ -30,17 +30,9 @@ begin
       (ledger_id, key, fingerprint, payment_id, render_version, created_at)
     select
       p_ledger_id, idem_key,
-      case
-        when description is null and metadata = '{}'
-          then ledger_private.plain_fingerprint(from_code, to_code, amount, currency)
-        else ledger_private.payment_fingerprint(
-          'payment',
-          array[
-            (1, from_code, currency, -amount, 0), (1, to_code, currency, amount, 0)
-          ]::ledger_private.change[],
-          description, metadata, null
-        )
-      end,
+      ledger_private.simple_fingerprint(
+        from_code, to_code, amount, currency, description, metadata
+      ),
       payment_id, 1, v_posted_at
     from unnest(p_payments)
     order by idem_key collate "C"

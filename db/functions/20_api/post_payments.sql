@@ -38,10 +38,13 @@ declare
   v_others ledger_private.request[];
   v_other_codes text[];
   v_accounts ledger_private.locked_account[];
+  v_safe ledger_private.safe_payment[];
+  v_known ledger_private.safe_payment;
   v_items int[];  -- those posted by set statements, in order
   v_ids uuid[];
   v_bodies json[];
   v_next int := 1;
+  v_next_safe int := 1;
   v_result ledger.payment_result;
 begin
   if v_count is null then
@@ -93,14 +96,12 @@ begin
     p_wait
   );
 
+  v_safe := ledger_private.safe_payments(
+    v_simple, v_accounts, array(select (r).idem_key from unnest(v_others) r), v_other_codes
+  );
   select array_agg(item), array_agg(payment_id), array_agg(body)
   into v_items, v_ids, v_bodies
-  from ledger_private.post_safe_payments(
-    p_ledger_id,
-    ledger_private.safe_payments(
-      v_simple, v_accounts, array(select (r).idem_key from unnest(v_others) r), v_other_codes
-    )
-  );
+  from ledger_private.post_safe_payments(p_ledger_id, v_safe);
 
   if cardinality(v_items) = v_count then
     return query
@@ -111,10 +112,26 @@ begin
 
   -- The rest one by one, in input order.
   for v_item in 1..v_count loop
-    if v_items[v_next] = v_item then
-      v_result := ('posted', null, false, v_ids[v_next], v_bodies[v_next])::ledger.payment_result;
-      v_next := v_next + 1;
-    else
+    v_result := null;
+    if v_safe[v_next_safe].item = v_item then
+      v_known := v_safe[v_next_safe];
+      v_next_safe := v_next_safe + 1;
+      if v_items[v_next] = v_item then
+        v_result := (
+          'posted', null, false, v_ids[v_next], v_bodies[v_next]
+        )::ledger.payment_result;
+        v_next := v_next + 1;
+      else  -- Its key was taken.
+        v_result := ledger_private.replayed_outcome(
+          p_ledger_id, v_known.idem_key,
+          ledger_private.simple_fingerprint(
+            v_known.from_code, v_known.to_code, v_known.amount, v_known.currency,
+            v_known.description, v_known.metadata
+          )
+        );
+      end if;
+    end if;
+    if v_result.outcome is null then
       v_result := ledger_private.post_request(
         p_ledger_id, ledger_private.parse_request(p_payments -> (v_item - 1)), p_wait
       );

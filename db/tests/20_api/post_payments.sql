@@ -1,5 +1,5 @@
 begin;
-select plan(39);
+select plan(44);
 select tests.open_accounts();
 
 -- Every outcome in one call, in input order
@@ -100,6 +100,57 @@ select is(
   '1 posted t, 2 rejected t, 3 posted t', 'A batch can be retried'
 );
 select tests.unchanged('It then writes nothing');
+
+-- Retries among new ones, of accounts that allow all of them
+
+create function pg_temp.say(p_payments jsonb)
+returns table (said text, bodies text[])
+language sql
+as $$
+  select
+    string_agg(format('%s %s %s', item, coalesce(code, outcome), replayed), ', ' order by item),
+    array_agg(body::text order by item)
+  from ledger.post_payments(p_payments)
+$$;
+create temporary table first_time as
+select *
+from pg_temp.say(
+  '[{"idempotency_key": "s1", "from": "world", "to": "bob", "amount": "1", "currency": "USD"},
+    {"idempotency_key": "s2", "from": "world", "to": "bob", "amount": "2", "currency": "USD",
+     "description": "rent", "metadata": {"a": 1}},
+    {"idempotency_key": "s3", "from": "world", "to": "bob", "amount": "3", "currency": "USD"}]'
+);
+create temporary table second_time as
+select *
+from pg_temp.say(
+  '[{"idempotency_key": "s4", "from": "world", "to": "bob", "amount": "4", "currency": "USD"},
+    {"idempotency_key": "s3", "from": "world", "to": "bob", "amount": "3", "currency": "USD"},
+    {"idempotency_key": "s2", "from": "world", "to": "bob", "amount": "2", "currency": "USD",
+     "description": "rent", "metadata": {"a": 1}},
+    {"idempotency_key": "s1", "from": "world", "to": "bob", "amount": "5", "currency": "USD"},
+    {"idempotency_key": "s5", "from": "world", "to": "bob", "amount": "5", "currency": "USD"}]'
+);
+select is(said, '1 posted f, 2 posted f, 3 posted f', 'New ones') from first_time;
+select is(
+  said, '1 posted f, 2 posted t, 3 posted t, 4 key_reused f, 5 posted f',
+  'Retries are replayed, other content is a conflict, what is new is posted'
+)
+from second_time;
+select is(array[s.bodies[3], s.bodies[2]], array[f.bodies[2], f.bodies[3]], 'with the same bytes')
+from first_time f, second_time s;
+select is(
+  (
+    select said
+    from pg_temp.say(
+      '[{"idempotency_key": "s2", "from": "world", "to": "bob", "amount": "2", "currency": "USD",
+         "description": "rent"},
+        {"idempotency_key": "s1", "from": "world", "to": "bob", "amount": "1", "currency": "USD",
+         "metadata": {"a": 1}}]'
+    )
+  ),
+  '1 key_reused f, 2 key_reused f', 'Description and metadata are content'
+);
+select tests.books();
 
 -- The form of an item
 

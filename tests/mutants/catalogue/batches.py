@@ -130,4 +130,13 @@ MUTANTS = (
             "test_posting_makes_the_commit_durable_whatever_the_session_has",
         ),
     ),
+    Mutant(
+        name="a-batch-replays-other-content",
+        file="db/functions/20_api/post_payments.sql",
+        old="v_known.description, v_known.metadata\n",
+        new="null, '{}'\n",
+        breach="another payment under a key that is taken is answered as if it were posted, and "
+        "the same one is told to be another",
+        tests=(_BATCH_TAP,),
+    ),
 )

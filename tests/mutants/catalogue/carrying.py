@@ -188,7 +188,7 @@ MUTANTS = (
     Mutant(
         name="a-cut-off-call-keeps-its-connection",
         file=_CARRIER,
-        old="except BaseException:\n            connection.terminate()\n",
+        old="except BaseException:\n            self._pool.abandon(connection)\n",
         new="except BaseException:\n",
         breach="the next call gets a connection that is still busy with the one before",
         tests=(_CARRIER_TEST,),
@@ -291,5 +291,21 @@ MUTANTS = (
         new="        self._look()\n",
         breach="while a process hangs nobody can connect to the others",
         tests=(_ACCEPTING_TEST,),
+    ),
+    Mutant(
+        name="abandoned-calls-leave-their-place",
+        file="service/database/bounded.py",
+        old="        if connection not in self._abandoned:\n            self._places.release()\n",
+        new="        self._places.release()\n",
+        breach="while a standby is away, the service takes every connection that the server has",
+        tests=("tests/integration/test_abandoned_calls.py",),
+    ),
+    Mutant(
+        name="abandoned-calls-are-not-looked-for",
+        file="service/database/bounded.py",
+        old="if pid not in at_work",
+        new="if not at_work",
+        breach="one call that hangs keeps the places of all that were given up with it",
+        tests=("tests/integration/test_abandoned_calls.py",),
     ),
 )

@@ -181,12 +181,8 @@ def _resources(settings: Settings) -> Callable[[web.Application], AsyncIterator[
 
 @asynccontextmanager
 async def _bounded_pool(settings: Settings, dsn: str, name: str) -> AsyncIterator[BoundedPool]:
-    async with _pool(settings, dsn, name) as pool:
-        bounded = BoundedPool(pool)
-        try:
-            yield bounded
-        finally:
-            await bounded.close()
+    async with _pool(settings, dsn, name) as pool, BoundedPool(pool) as bounded:
+        yield bounded
 
 
 @asynccontextmanager

@@ -95,29 +95,28 @@ async def _import(
         application_name="payledger import",
         command_seconds=seconds + 5,
     )
-    bounded = BoundedPool(pool)
     try:
-        metrics = Metrics(Region.alone())
-        gateway = Gateway(bounded, bounded, deadline_seconds=seconds, metrics=metrics)
-        ledger = await gateway.find_ledger(options.ledger)
-        if ledger is None:
-            raise CommandError(f"no ledger is called {options.ledger}")
-        owner = Owner(ledger.ledger_id, api_key_id=0)
+        async with BoundedPool(pool) as bounded:
+            metrics = Metrics(Region.alone())
+            gateway = Gateway(bounded, bounded, deadline_seconds=seconds, metrics=metrics)
+            ledger = await gateway.find_ledger(options.ledger)
+            if ledger is None:
+                raise CommandError(f"no ledger is called {options.ledger}")
+            owner = Owner(ledger.ledger_id, api_key_id=0)
 
-        async def answer(answered: list[Answered]) -> None:
-            report.add(answered)
+            async def answer(answered: list[Answered]) -> None:
+                report.add(answered)
 
-        chunks = _chunks(source, options.format or _format_of(options.file), advance)
-        async with Poster(gateway, NoEcho(), deadline_seconds=seconds) as poster:
-            try:
-                await post_lines(poster, owner, chunks, answer)
-            except BaseExceptionGroup as group:
-                told, others = group.split(CommandError)
-                if told is None or others is not None:
-                    raise
-                raise told.exceptions[0] from None
+            chunks = _chunks(source, options.format or _format_of(options.file), advance)
+            async with Poster(gateway, NoEcho(), deadline_seconds=seconds) as poster:
+                try:
+                    await post_lines(poster, owner, chunks, answer)
+                except BaseExceptionGroup as group:
+                    told, others = group.split(CommandError)
+                    if told is None or others is not None:
+                        raise
+                    raise told.exceptions[0] from None
     finally:
-        await bounded.close()
         pool.terminate()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
@@ -34,7 +34,10 @@ _LONGEST_PAUSE = 0.2
 
 
 class BoundedPool:
-    """Connections of an asyncpg pool, which stays its maker's to close, after this one."""
+    """Connections of an asyncpg pool, which stays its maker's to close.
+
+    To be entered, `async with`, by whoever closes it: whom it looks after is forgotten then.
+    """
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
@@ -60,19 +63,15 @@ class BoundedPool:
 
     async def acquire(self, *, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 -- asyncpg's
         """One that is to be released in any case. Raises what the pool raises, and TimeoutError."""
-        if self._places.locked():
-            loop = asyncio.get_running_loop()
-            until = None if timeout is None else loop.time() + timeout
-            async with asyncio.timeout_at(until):
-                await self._places.acquire()
-            timeout = None if until is None else until - loop.time()
-        else:
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError  # also if one were to be had without waiting
+        async with asyncio.timeout(timeout):
             await self._places.acquire()
-        try:
-            connection = await self._pool.acquire(timeout=timeout)
-        except BaseException:
-            self._places.release()
-            raise
+            try:
+                connection = await self._pool.acquire()
+            except BaseException:
+                self._places.release()
+                raise
         self._pids[connection] = connection.get_server_pid()
         return connection
 
@@ -92,8 +91,10 @@ class BoundedPool:
             self._watch = asyncio.create_task(self._look_after())
             self._watch.add_done_callback(self._looked)
 
-    async def close(self) -> None:
-        """Nobody is looked after any more."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])

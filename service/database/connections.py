@@ -16,6 +16,7 @@ else:
 # Serialization failure, deadlock, lock not available; the server stops, crashed, or starts.
 # Class 08 (connection lost or refused) besides.
 RETRYABLE_SQLSTATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03"})
+CONNECTION_LOST = "08"
 
 CONNECT_SECONDS = 5.0
 
@@ -99,7 +100,7 @@ def is_infrastructure(exc: BaseException, connection: Connection | None = None) 
             # By SQLSTATE only: what asyncpg has no class for, our own LGnnn among it, comes as
             # UnknownPostgresError, which is a FatalPostgresError but no lost connection.
             sqlstate = exc.sqlstate or ""
-            return sqlstate in RETRYABLE_SQLSTATES or sqlstate.startswith("08")
+            return sqlstate in RETRYABLE_SQLSTATES or sqlstate.startswith(CONNECTION_LOST)
         case asyncpg.InterfaceError():
             return connection is not None and _is_closed(connection)
         case asyncpg.InternalClientError():

@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from service.database.connections import DRIVER_ERRORS, epoch_of, is_infrastructure
+from service.database.connections import (
+    CONNECTION_LOST,
+    DRIVER_ERRORS,
+    epoch_of,
+    is_infrastructure,
+)
 from service.errors import Problem, describe
 from service.jitter import jittered
 
@@ -41,9 +46,6 @@ _SERVER_UNFIT = ("53", "57014", "58", "25006")
 
 # What a cancelled wait for a synchronous standby says: committed here, perhaps not there.
 _COMMITTED_LOCALLY = "01000"
-
-# The connection is gone; it is the driver who says so.
-_LOST = "08"
 
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
@@ -196,8 +198,10 @@ class Carrier:
             if (state := getattr(exc, "sqlstate", None) or "").startswith("LG"):
                 raise self._refusal(exc) from exc
             failure = self._failure(exc, state, connection)
-            if not state or state.startswith(_LOST):
-                self._pool.abandon(connection)  # not the server's word: who knows what it does
+            if not state or state.startswith(CONNECTION_LOST):
+                # Not the server's word (that a connection is lost the driver says): who knows
+                # what it does.
+                self._pool.abandon(connection)
             if failure is None:
                 raise
             raise failure from exc

@@ -32,9 +32,8 @@ BLOCKED = "select count(*) from ledger.list_accounts()"
 @asynccontextmanager
 async def opened(dsn: str) -> AsyncIterator[BoundedPool]:
     made = await create_pool(dsn, size=SIZE, application_name=NAME, command_seconds=60)
-    bounded = BoundedPool(made)
-    yield bounded
-    await bounded.close()
+    async with BoundedPool(made) as bounded:
+        yield bounded
     made.terminate()
 
 

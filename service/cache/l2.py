@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -33,6 +34,7 @@ BALANCE_MILLISECONDS = 60_000
 
 _QUEUED = 10_000
 _MOST_A_CALL = 200  # a script holds up everybody else's commands
+_SCRIPTS_A_CALL = 5  # they are sent together; between them come other commands
 
 _LOOK, _FILL, _WRITE = (
     hashlib.sha1(script, usedforsecurity=False).hexdigest()
@@ -168,21 +170,17 @@ class L2:
         tell another one before anything else.
         """
         scope = Scope(epoch, generation)
-
-        def commands_for(lines: bytes) -> Callable[[str], list[Command]]:
-            def commands(run_id: str) -> list[Command]:
-                where = wire.balance_prefix(scope, run_id)
-                return [("EVALSHA", _WRITE, 0, BALANCE_MILLISECONDS, where, lines)]
-
-            return commands
-
-        deadline = asyncio.get_running_loop().time() + self.server.timeout_seconds
-        for begin in range(0, len(changes), _MOST_A_CALL):
-            lines = wire.write_changes(changes[begin : begin + _MOST_A_CALL])
-            answer = await self.server.call(commands_for(lines), deadline)
+        scripts = [
+            wire.write_changes(changes[begin : begin + _MOST_A_CALL])
+            for begin in range(0, len(changes), _MOST_A_CALL)
+        ]
+        for begin in range(0, len(scripts), _SCRIPTS_A_CALL):
+            answer = await self.server.call(
+                partial(_write_commands, scope, scripts[begin : begin + _SCRIPTS_A_CALL])
+            )
             if answer is None:
                 return False
-            self._counters.l2_written += answer[0][0]
+            self._counters.l2_written += sum(answer[0])
         return True
 
     # -- answers ----------------------------------------------------------------------------------
@@ -252,6 +250,11 @@ class L2:
         self._counters.l2_written += written
         self._counters.refused_older += older
         self._counters.refused_lease += len(fills) - written - older
+
+
+def _write_commands(scope: Scope, scripts: Sequence[bytes], run_id: str) -> list[Command]:
+    where = wire.balance_prefix(scope, run_id)
+    return [("EVALSHA", _WRITE, 0, BALANCE_MILLISECONDS, where, lines) for lines in scripts]
 
 
 def _fill_command(fills: Sequence[_Fill]) -> Command:

@@ -69,18 +69,12 @@ class Server:
         while self._idle:
             await self._idle.pop().end()
 
-    async def call(
-        self, commands: Commands, deadline: float | None = None
-    ) -> tuple[list[Any], str] | None:
-        """The replies to commands made for the server's run, and that run; None: there are none.
-
-        `deadline` is a time of the running loop; without one, the timeout from now.
-        """
+    async def call(self, commands: Commands) -> tuple[list[Any], str] | None:
+        """The replies to commands made for the server's run, and that run; None: there are none."""
         if not self.breaker.admits():
             self._counters.l2_skipped += 1
             return None
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + self.timeout_seconds
+        deadline = asyncio.get_running_loop().time() + self.timeout_seconds
         try:
             async with Patience(deadline):
                 answer = await self._ask(commands)

@@ -26,18 +26,19 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
 IDLE_POLL_SECONDS = 0.025
-# Where processors are free a poll takes this. Where they are scarce it takes longer, and as many
-# times longer it is until the next one begins, within limits: fewer polls tell of more payments.
-EASY_POLL_SECONDS = 0.002
-LONGEST_REST_SECONDS = 0.05
-# What polls take is what the last few took: after a single slow one nobody has to wait even longer.
-_WEIGHT = 1 / 8
-# After that the rest is the longest; a poll that hung makes those after it no later.
-_LONGEST_POLL_SECONDS = (LONGEST_REST_SECONDS * EASY_POLL_SECONDS) ** 0.5
-# With the longest pause and a poll after it, they are less than 250 ms apart.
+# A poll hardly costs more if it tells of more, and an account that was paid ten times is told once.
+# So the more is posted, and the fewer processors are free for polls, the less often they come: for
+# each payment that is posted while a poll takes its time there are 2 ms until the next one begins.
+REST_SECONDS_A_PAYMENT = 0.002
+LONGEST_REST_SECONDS = 0.15
+# Both are what they were lately: after a single slow poll nobody has to wait even longer.
+_LATELY_SECONDS = 0.1
+
+# A poll that tells of something is one, too, and only such polls have long rests. After another one
+# follows in 25 ms: so they are less than 250 ms apart.
 HEARTBEAT_SECONDS = 0.2
 
-_PAGE = 1000  # payments
+_PAGE = 5000  # payments; a poll that finds more takes several calls
 _BACK_OFF = 1.25
 
 _changes = msgspec.json.Decoder(list[tuple[int, Change]])  # with their ledger_id
@@ -49,7 +50,7 @@ class SecondLayer(Protocol):
     async def write(
         self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
     ) -> bool:
-        """False: some of it may be missing there. Gives up by itself, after 50 ms."""
+        """False: some of it may be missing there. Gives up by itself, 50 ms after all was well."""
 
 
 def draw_generation(*, shared: bool) -> str:
@@ -61,13 +62,22 @@ class Pace:
     """How often polls begin."""
 
     def __init__(self) -> None:
+        self._began = 0.0
+        self._rate = 0.0  # payments a second
         self._takes = 0.0  # seconds
 
-    def earliest(self, began: float, ended: float) -> float:
-        """When the next poll may begin after one that took from `began` to `ended`."""
-        took = min(ended - began, _LONGEST_POLL_SECONDS)
-        self._takes += _WEIGHT * (took - self._takes)
-        return began + max(POLL_SECONDS, self._takes**2 / EASY_POLL_SECONDS)
+    def earliest(self, began: float, ended: float, payments: int) -> float:
+        """When the next poll may begin after one that took from `began` to `ended`.
+
+        `payments` is how many it found.
+        """
+        if (since := began - self._began) > 0:
+            weight = min(1.0, since / _LATELY_SECONDS)
+            self._rate += weight * (payments / since - self._rate)
+            self._takes += weight * (ended - began - self._takes)
+        self._began = began
+        rest = REST_SECONDS_A_PAYMENT * self._rate * self._takes
+        return began + min(max(rest, POLL_SECONDS), LONGEST_REST_SECONDS)
 
 
 class Leader:
@@ -103,6 +113,7 @@ class Leader:
         loop = asyncio.get_running_loop()
         cursor: str | None = None
         interval = POLL_SECONDS
+        found = 0  # payments, by the pages of a poll
         while True:
             began = loop.time()
             began_monotonic = time.monotonic()
@@ -121,10 +132,12 @@ class Leader:
             changes = _changes.decode(page.changes)
             self._note(page, len(changes), began_monotonic)
             await self._write(changes)
+            found += page.payments
             if page.has_more:
                 continue
             interval = POLL_SECONDS if changes else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
-            earliest = self._pace.earliest(began, loop.time())
+            earliest = self._pace.earliest(began, loop.time(), found)
+            found = 0
             await self._pause(earliest, max(earliest, began + interval))
 
     async def _write(self, changes: Sequence[tuple[int, Change]]) -> None:

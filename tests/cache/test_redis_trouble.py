@@ -290,3 +290,16 @@ async def test_reads_are_right_while_it_is_away(world: World, valkey: Valkey, tr
             await world.check(await worker.read("a", strong=True), strong=True)
         assert world.wrong == []
         valkey.go_on() if trouble == "stop" else valkey.start()
+
+
+@pytest.mark.parametrize("count", [199, 200, 201, 1_000, 1_001, 2_345])
+async def test_many_changes_are_written_by_many_scripts(alone: Alone, count: int) -> None:
+    changes = [(1, Change(f"a{n}", n, "USD", str(n), "0")) for n in range(1, count + 1)]
+    assert await alone.l2.write(*SCOPE, changes)
+    assert alone.counters.l2_written == count
+    looks = await asyncio.gather(
+        *(alone.l2.look(SCOPE, AccountKey(1, change.code), 0) for _, change in changes)
+    )
+    assert [look.balance for look in looks] == [
+        CachedBalance(f"a{n}", "USD", n, str(n), "0") for n in range(1, count + 1)
+    ]

@@ -60,7 +60,7 @@ class Session:
     ) -> Told:
         if not self.pages:
             raise EndError
-        assert (term, limit) == (3, 1000)
+        assert (term, limit) == (3, 5000)
         page = self.pages.pop(0)
         if not page.payments and (page.has_more or not heartbeat):
             self.log.append(f"read {cursor}")
@@ -201,27 +201,77 @@ async def test_what_could_not_be_told_ends_the_term() -> None:
     assert session.log == ["fail"]
 
 
+class Polls:
+    """Polls one after another, each begun when it may: how long after the one before, in ms."""
+
+    def __init__(self) -> None:
+        self.pace = leader.Pace()
+        self.began = 7.0
+        self.after = 0.0
+
+    def next(self, *, took_ms: float, payments_a_second: float, rounds: int = 1) -> float:
+        for _ in range(rounds):
+            begins = self.pace.earliest(
+                self.began,
+                self.began + took_ms / 1000,
+                round(payments_a_second * self.after),
+            )
+            self.after = begins - self.began
+            self.began = begins
+        return self.after * 1000
+
+
 @pytest.mark.parametrize(
-    ("took_ms", "rest_ms"),
-    [(0, 5), (2, 5), (4, 8), (5, 12.5), (8, 32), (10, 50), (200, 50)],
+    ("took_ms", "payments_a_second", "rest_ms"),
+    [
+        (2, 0, 5),
+        (2000, 0, 5),
+        (2, 1000, 5),
+        (4, 1000, 8),
+        (8, 1000, 16),
+        (8, 4000, 64),
+        (20, 4000, 150),
+        (1, 100_000, 150),
+    ],
 )
-def test_polls_are_followed_by_rests_of_their_measure(took_ms: int, rest_ms: float) -> None:
-    pace = leader.Pace()
-    for _ in range(100):
-        earliest = pace.earliest(7.0, 7.0 + took_ms / 1000)
-    assert earliest == pytest.approx(7.0 + rest_ms / 1000)
+def test_polls_rest_by_what_is_posted_while_they_take_their_time(
+    took_ms: float, payments_a_second: int, rest_ms: float
+) -> None:
+    polls = Polls()
+    rest = polls.next(took_ms=took_ms, payments_a_second=payments_a_second, rounds=200)
+    assert rest == pytest.approx(rest_ms, rel=0.1)
 
 
-@pytest.mark.parametrize("took_seconds", [0.01, 1.0])
-def test_a_single_slow_poll_is_not_followed_by_a_rest_of_its_measure(took_seconds: float) -> None:
-    pace = leader.Pace()
-    for _ in range(100):
-        pace.earliest(7.0, 7.003)
-    takes = 0.003 + 0.007 / 8
-    assert pace.earliest(7.0, 7.0 + took_seconds) == pytest.approx(7.0 + takes**2 / 0.002)
-    for _ in range(20):
-        earliest = pace.earliest(7.0, 7.003)
-    assert earliest == pytest.approx(7.005)
+def test_a_single_slow_poll_is_not_followed_by_a_rest_of_its_measure() -> None:
+    polls = Polls()
+    before = polls.next(took_ms=4, payments_a_second=1000, rounds=200)
+    assert polls.next(took_ms=50, payments_a_second=1000) < 2 * before
+    after = polls.next(took_ms=4, payments_a_second=1000, rounds=50)
+    assert after == pytest.approx(before, rel=0.1)
+
+
+def test_after_a_burst_polls_soon_come_as_often_as_before() -> None:
+    polls = Polls()
+    assert polls.next(took_ms=20, payments_a_second=8000, rounds=50) == pytest.approx(150)
+    burst_ended = polls.began
+    assert polls.next(took_ms=2, payments_a_second=0) == pytest.approx(5)
+    assert polls.began - burst_ended == pytest.approx(0.005)
+
+
+async def test_a_poll_of_two_pages_counts_the_payments_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[int] = []
+
+    class Counted(leader.Pace):
+        def earliest(self, began: float, ended: float, payments: int) -> float:
+            found.append(payments)
+            return super().earliest(began, ended, payments)
+
+    monkeypatch.setattr(leader, "Pace", Counted)
+    session = Session([page("c1", "a", has_more=True), page("c2", "b", "c"), page("c3", "a")])
+    await lead(session, L2(session, [True, True, True]))
+    assert found == [3, 1]
 
 
 async def test_a_payment_of_this_process_wakes_an_idle_leader(

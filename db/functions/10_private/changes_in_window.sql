@@ -18,7 +18,7 @@ declare
   v_accounts record;
   v_page ledger_private.changes_page;
 begin
-  perform ledger_private.check_limit(p_limit);
+  perform ledger_private.check_limit(p_limit, 5000);
   if p_cursor is null then
     v_page.next_cursor := ledger_private.changes_cursor(
       ledger.feed_end(),

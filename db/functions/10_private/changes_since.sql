@@ -26,7 +26,7 @@ begin
       p_cursor.swept, p_cursor.accounts
     ) = 0
     and not ledger_private.is_sweep_due(p_cursor.swept_at)
-    and p_limit between 1 and 1000
+    and p_limit between 1 and 5000
   then
     select
       count(*)::int as payment_count,

@@ -16,7 +16,7 @@
 -- partitions: a sweep. Ids in and out of that range have a snapshot each, and the range changes
 -- only when both are the same; so nothing is read twice or missed, whatever the clock does.
 --
--- Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby, feed_in_transaction,
+-- Raises feed_cursor_malformed, feed_on_standby, feed_in_transaction,
 -- feed_history_changed, feed_epoch_ended, feed_cursor_ahead.
 create or replace function ledger_private.feed_window(
   p_cursor jsonb,
@@ -39,7 +39,6 @@ declare
   v_upto pg_snapshot;
   v_page record;
 begin
-  perform ledger_private.check_limit(p_limit);
   v_cursor := ledger_private.parse_feed_cursor(p_cursor);
   v_sweeping := coalesce(v_cursor.sweeping, ledger_private.is_sweep_due(v_cursor.swept_at));
   v_epoch := ledger_private.feed_epoch();

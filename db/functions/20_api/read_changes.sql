@@ -3,6 +3,8 @@
 -- each account the newest entry of the page; balance and held are null where only limits or status
 -- were set. See ledger_private.changes_since, feed_window and feed_account_changes.
 --
+-- p_limit: 1 to 5000 payments, as many as the relay finds at once when it rests longest.
+--
 -- Null, the first cursor, starts at the end: nothing is told. As of read_at everything was read
 -- that was visible, once has_more is false; a standby that has replayed lsn has all of it, too.
 -- Locks nothing. Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby,

@@ -15,6 +15,7 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 begin
+  perform ledger_private.check_limit(p_limit);
   return query
   select w.next_cursor, w.has_more, w.payments::jsonb
   from ledger_private.feed_window(p_cursor, p_limit, false) w;

@@ -1,6 +1,7 @@
 -- A poll of the relay: reads what changed, as read_changes does, and sends it to the listeners in
 -- one transaction, if the lease of p_term is running; see ledger_private.tell_listeners. Tells of
--- nothing only with p_heartbeat: that all was told, and nothing has changed.
+-- nothing only with p_heartbeat: that all was told, and nothing has changed. p_limit: 1 to 5000
+-- payments.
 --
 -- changes: a JSON array. is_leading false: the lease is not running, nothing was sent, and nothing
 -- but that is to be believed; who has nothing to send does not look at it. Where has_more is true

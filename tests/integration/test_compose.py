@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +14,22 @@ from service.embedded.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MAIN = "/v1/ledgers/main"
 PATIENCE_SECONDS = 90.0  # before the test gives up
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
+def stack(tmp_path: Path) -> Iterator[Stack]:
     if not os.environ.get("PAYLEDGER_TEST_COMPOSE"):
         pytest.skip("builds and starts containers only where PAYLEDGER_TEST_COMPOSE=1 asks for it")
     if problem := engine_problem():
         pytest.skip(f"PAYLEDGER_TEST_COMPOSE: {problem}")
-    stack = Stack()
+    stack = Stack(tmp_path)
     try:
         yield stack
-        print(stack.compose("ps", "--all"), stack.compose("logs", "--tail=40"))  # when it failed
+        sys.stdout.write(stack.compose("ps", "--all") + stack.compose("logs", "--tail=40"))
     finally:
         stack.down()
 

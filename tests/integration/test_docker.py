@@ -255,7 +255,7 @@ def _compose_answers() -> None:
 
 @pytest.mark.usefixtures("_compose_answers")
 def test_docker_compose_takes_the_file() -> None:
-    done = compose("--profile", "cache", "config", **MADE_UP)
+    done = compose("--profile", "cache", "config", environment=MADE_UP)
     assert done.returncode == 0, done.stderr
     assert set(yaml.safe_load(done.stdout)["services"]) == {
         "postgres",
@@ -268,7 +268,8 @@ def test_docker_compose_takes_the_file() -> None:
 @pytest.mark.usefixtures("_compose_answers")
 @pytest.mark.parametrize("missing", sorted(PASSWORDS))
 def test_docker_compose_refuses_to_start_without_a_password(missing: str) -> None:
-    done = compose("config", **{name: v for name, v in MADE_UP.items() if name != missing})
+    others = {name: password for name, password in MADE_UP.items() if name != missing}
+    done = compose("config", environment=others)
     assert done.returncode != 0
     assert missing in done.stderr
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).parents[2]
 PASSWORDS = ("POSTGRES_PASSWORD", "PAYLEDGER_MIGRATOR_PASSWORD", "PAYLEDGER_SERVICE_PASSWORD")
-_BUILD_SECONDS = 900.0  # the first time, base images and wheels come over the network
+_START_SECONDS = 900.0  # the first time, base images and wheels come over the network
 
 
 def docker(
-    *arguments: str, seconds: float = 60, **environment: str
+    *arguments: str, seconds: float = 60, environment: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
     """Of the tests' own environment it knows only where the engine is."""
     known = {
@@ -31,7 +32,7 @@ def docker(
     return subprocess.run(
         ["docker", *arguments],
         cwd=REPO,
-        env=known | environment,
+        env=known | dict(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -41,11 +42,11 @@ def docker(
 
 
 def compose(
-    *arguments: str, seconds: float = 60, **environment: str
+    *arguments: str, seconds: float = 60, environment: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
     """An .env file beside docker-compose.yml, somebody's own, is not read."""
     words = ("compose", "--env-file", os.devnull, *arguments)
-    return docker(*words, seconds=seconds, **environment)
+    return docker(*words, seconds=seconds, environment=environment)
 
 
 def compose_problem() -> str | None:
@@ -76,12 +77,21 @@ class Answer(NamedTuple):
 
 
 class Stack:
-    """All services of the file, Valkey too, in a project and on a port of their own."""
+    """All services of the file, Valkey too, in a project and on a port of their own.
 
-    def __init__(self) -> None:
+    Their images have names of their own as well: where the file's names come to mean other images,
+    the next `docker compose` makes somebody's running containers anew.
+    """
+
+    def __init__(self, directory: Path) -> None:
         self.key = ""
         self._port = 0
         self._project = f"payledger-test-{secrets.token_hex(4)}"
+        self._images = {name: f"{self._project}-{name}" for name in ("payledger", "postgres")}
+        service, postgres = ({"image": image} for image in self._images.values())
+        images = {"services": {"postgres": postgres, "migrate": service, "service": service}}
+        self._override = directory / "images.yml"
+        self._override.write_text(json.dumps(images), encoding="utf-8")
         self._environment = {name: secrets.token_hex(24) for name in PASSWORDS} | {
             "COMPOSE_PROFILES": "cache",
             "PAYLEDGER_REDIS_URL": "redis://valkey:6379/0",
@@ -91,20 +101,22 @@ class Stack:
 
     def compose(self, *arguments: str, seconds: float = 60) -> str:
         """What it printed; an AssertionError when it failed."""
-        words = ("--project-name", self._project, *arguments)
-        done = compose(*words, seconds=seconds, **self._environment)
+        files = ("--file", "docker-compose.yml", "--file", str(self._override))
+        words = ("--project-name", self._project, *files, *arguments)
+        done = compose(*words, seconds=seconds, environment=self._environment)
         assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
     def start(self) -> None:
         """As docs/operations.md says."""
-        self.compose("build", seconds=_BUILD_SECONDS)
-        self.compose("up", "--detach", "--wait", "service", seconds=240)
+        words = ("up", "--build", "--detach", "--wait", "service")
+        self.compose(*words, seconds=_START_SECONDS)
         self._port = int(self.compose("port", "service", "8080").rpartition(":")[2])
 
     def down(self) -> None:
-        """Everything goes but the images."""
+        """Everything goes but what builds keep for the next one."""
         self.compose("down", "--volumes", "--remove-orphans", seconds=240)
+        docker("image", "rm", *self._images.values())  # what of it was built
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine says about the service's container."""

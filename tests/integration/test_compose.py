@@ -77,9 +77,8 @@ def test_the_stack_pays_outlives_a_killed_database_and_stops_in_order(stack: Sta
     assert wait_until(lambda: stack.state("postgres") == running, PATIENCE_SECONDS)
     assert [stack.inspect(name)["RestartCount"] for name in services] == [1, 0, 0, 0]
 
-    # Another container, as when its image is another: the data is in the volume.
-    stack.compose("up", "--detach", "--wait", "--force-recreate", "postgres", seconds=240)
-    assert wait_until(lambda: stack.ask("GET", "/readyz").status == 200, PATIENCE_SECONDS)
+    stack.compose("down", seconds=240)  # of what there was only the volume stays
+    stack.start()
     assert_balance(stack, "10001", version=2)
 
     assert stack.compose("run", "--rm", "migrate", "verify") == "sound: no breach found\n"

@@ -71,6 +71,7 @@ def test_no_image_is_built_twice_and_the_service_brings_along_who_builds(
     assert sorted(built) == ["payledger-postgres:18", "payledger:0.1"]
     assert services["service"]["image"] == services["migrate"]["image"] == "payledger:0.1"
     assert "build" in services["migrate"]
+    assert services["service"]["pull_policy"] == "never"
 
 
 def test_no_password_is_written_down_or_has_a_default(services: dict[str, Any]) -> None:

@@ -20,17 +20,14 @@ import asyncpg
 import pytest
 import yaml  # type: ignore[import-untyped]
 from embedded_support import each_server
+from support.compose import PASSWORDS, compose, compose_problem
 
 from service.database.migrations import migrate
 from service.embedded import EmbeddedPostgres
 from service.embedded.psql import find_psql
 
 REPO = Path(__file__).parents[2]
-PASSWORDS = {
-    "POSTGRES_PASSWORD": "made-up-1",
-    "PAYLEDGER_MIGRATOR_PASSWORD": "made-up-2",
-    "PAYLEDGER_SERVICE_PASSWORD": "made-up-3",
-}
+MADE_UP = dict.fromkeys(PASSWORDS, "made-up")
 _PINNED = re.compile(r"[a-z0-9./-]+:\d+[a-z0-9.-]*")
 _VARIABLE = re.compile(r"\$\{(\w+)(:\?|:-)?")
 
@@ -50,7 +47,10 @@ def one_shot(service: dict[str, Any]) -> bool:
 def test_every_service_has_a_healthcheck_or_runs_once(services: dict[str, Any]) -> None:
     assert [name for name, service in services.items() if one_shot(service)] == ["migrate"]
     for name, service in services.items():
-        assert one_shot(service) or service["healthcheck"]["test"][0] == "CMD", name
+        if one_shot(service):  # or it had its image's, which asks the service
+            assert service["healthcheck"] == {"disable": True}
+        else:
+            assert service["healthcheck"]["test"][0] == "CMD", name
 
 
 def test_nothing_starts_before_what_it_needs_is_ready(services: dict[str, Any]) -> None:
@@ -60,7 +60,18 @@ def test_nothing_starts_before_what_it_needs_is_ready(services: dict[str, Any]) 
             assert how["condition"] == (
                 "service_completed_successfully" if done else "service_healthy"
             )
-    assert set(services["service"]["depends_on"]) == {"postgres", "migrate"}
+            assert how.get("required", True) is not ("profiles" in services[needed])
+    assert set(services["service"]["depends_on"]) == {"postgres", "migrate", "valkey"}
+
+
+def test_no_image_is_built_twice_and_the_service_brings_along_who_builds(
+    services: dict[str, Any],
+) -> None:
+    built = [service["image"] for service in services.values() if "build" in service]
+    assert sorted(built) == ["payledger-postgres:18", "payledger:0.1"]
+    assert services["service"]["image"] == services["migrate"]["image"] == "payledger:0.1"
+    assert "build" in services["migrate"]
+    assert services["service"]["pull_policy"] == "never"
 
 
 def test_no_password_is_written_down_or_has_a_default(services: dict[str, Any]) -> None:
@@ -237,27 +248,15 @@ def test_the_logins_install_and_post_and_the_installation_is_sound(bare: Embedde
     assert asyncio.run(use()) == []
 
 
-def compose(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", "compose", *arguments],
-        cwd=REPO,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.fixture
 def _compose_answers() -> None:
-    if shutil.which("docker") is None or compose("version").returncode != 0:
-        pytest.skip("no `docker compose` here; the file's structure is checked without it")
+    if problem := compose_problem():
+        pytest.skip(f"{problem}; the file's structure is checked without it")
 
 
 @pytest.mark.usefixtures("_compose_answers")
 def test_docker_compose_takes_the_file() -> None:
-    done = compose("--profile", "cache", "config", **PASSWORDS)
+    done = compose("--profile", "cache", "config", environment=MADE_UP)
     assert done.returncode == 0, done.stderr
     assert set(yaml.safe_load(done.stdout)["services"]) == {
         "postgres",
@@ -270,7 +269,8 @@ def test_docker_compose_takes_the_file() -> None:
 @pytest.mark.usefixtures("_compose_answers")
 @pytest.mark.parametrize("missing", sorted(PASSWORDS))
 def test_docker_compose_refuses_to_start_without_a_password(missing: str) -> None:
-    done = compose("config", **{name: v for name, v in PASSWORDS.items() if name != missing})
+    others = {name: password for name, password in MADE_UP.items() if name != missing}
+    done = compose("config", environment=others)
     assert done.returncode != 0
     assert missing in done.stderr
 

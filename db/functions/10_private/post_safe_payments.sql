@@ -13,6 +13,7 @@ as $$
 #variable_conflict use_column
 declare
   v_posted_at constant timestamptz := clock_timestamp();
+  v_posted_at_text constant text := ledger_private.utc_text(v_posted_at);
   v_claimed uuid[];
   v_payments ledger_private.safe_payment[] := p_payments;
   -- By payment, what its two entries make of their accounts:
@@ -120,7 +121,7 @@ begin
     case
       when description is null and metadata = '{}'
         then ledger_private.render_plain_payment(
-          payment_id, v_posted_at,
+          payment_id, v_posted_at_text,
           from_code, new_from_balance + amount, new_from_version,
           to_code, new_to_balance - amount, new_to_version,
           amount, currency

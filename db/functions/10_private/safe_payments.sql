@@ -6,6 +6,9 @@
 -- all items, also those that will turn out refused or replayed. And if nothing else in the batch
 -- touches it: neither a payment that is not simple, nor one of several with the same key.
 --
+-- Their ids are one UUIDv7, with an item's number for its last 24 bits: in order, and random bits
+-- are drawn once. Drawing them for each payment would be a twentieth of what a batch costs.
+--
 -- In memory: reads no table.
 create or replace function ledger_private.safe_payments(
   p_payments ledger_private.simple_payment[],
@@ -20,7 +23,10 @@ volatile
 set enable_hashjoin = on
 set enable_nestloop = off
 as $$
-  with repeated as materialized (
+  with drawn as materialized (
+    select left(ledger_private.new_payment_id()::text, 30) as prefix
+  ),
+  repeated as materialized (
     select idem_key
     from unnest(p_payments)
     group by idem_key
@@ -50,7 +56,8 @@ as $$
   select coalesce(
     array_agg(
       (
-        p.item, ledger_private.new_payment_id(), p.idem_key, p.amount, p.currency,
+        p.item, ((select prefix from drawn) || lpad(to_hex(p.item), 6, '0'))::uuid,
+        p.idem_key, p.amount, p.currency,
         p.description, p.metadata,
         f.account_id, f.code, f.balance, f.held, f.version,
         t.account_id, t.code, t.balance, t.held, t.version

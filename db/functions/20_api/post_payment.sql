@@ -126,7 +126,7 @@ begin
   return (
     'posted', null, false, v_payment_id,
     ledger_private.render_plain_payment(
-      v_payment_id, v_posted_at,
+      v_payment_id, ledger_private.utc_text(v_posted_at),
       p_from, v_from_balance, v_from_version + 1,
       p_to, v_to_balance, v_to_version + 1,
       p_amount, p_currency

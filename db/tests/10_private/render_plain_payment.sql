@@ -4,7 +4,8 @@ set local timezone = 'Asia/Kathmandu';
 
 select is(
   ledger_private.render_plain_payment(
-    '01900000-0000-7000-8000-000000000001', '2026-01-01 00:00:00.5Z',
+    '01900000-0000-7000-8000-000000000001',
+    ledger_private.utc_text('2026-01-01 00:00:00.5Z'),
     'a:b', 30, 8, 'c', 0, 1, 100, 'USD'
   )::text,
   ledger_private.render_payment(

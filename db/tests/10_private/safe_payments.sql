@@ -1,5 +1,5 @@
 begin;
-select plan(18);
+select plan(22);
 
 -- Which of these payments are safe: each from a to b unless it says otherwise, given as
 -- (key, from, to, amount, currency). a has 100, of them 30 held, and no less than 0; b at most 50;
@@ -75,6 +75,37 @@ select is(
     "from_id": 11, "from_code": "a", "from_balance": 100, "from_held": 30, "from_version": 7,
     "to_id": 12, "to_code": "b", "to_balance": 1, "to_held": 0, "to_version": 2}',
   'With its accounts as they are'
+);
+
+create temporary table made as
+select call, s.item, s.payment_id
+from
+  generate_series(1, 2) call,
+  unnest(
+    ledger_private.safe_payments(
+      array(
+        select (no, 'k' || no, 'e', 'f', 1, 'USD', null, '{}')::ledger_private.simple_payment
+        from generate_series(1, 1000) no
+        where no <> 500 or call = 1  -- so that the call is not made once for both
+      ),
+      array[
+        (15, 'e', 'USD', 'open', 0, 0, 0, null, null), (16, 'f', 'USD', 'open', 0, 0, 0, 0, null)
+      ]::ledger_private.locked_account[],
+      '{}', null
+    )
+  ) s;
+select is((select count(distinct payment_id) from made), 1999::bigint, 'No two ids are the same');
+select is_empty(
+  $$select payment_id from made where payment_id::text !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'$$,
+  'Each is a UUID of version 7 and of the usual variant'
+);
+select is_empty(
+  $$select payment_id from made where ledger_private.payment_id_time(payment_id) not between now() - interval '1 ms' and clock_timestamp()$$,
+  'Each tells its time'
+);
+select is(
+  array(select item from made where call = 1 order by payment_id), array(select generate_series(1, 1000)),
+  'They are in the order of the items'
 );
 
 select * from finish();

@@ -30,7 +30,7 @@ IDLE_POLL_SECONDS = 0.025
 # So the more is posted, and the fewer processors are free for polls, the less often they come: for
 # each payment that is posted while a poll takes its time there are 2 ms until the next one begins.
 REST_SECONDS_A_PAYMENT = 0.002
-LONGEST_REST_SECONDS = 0.15
+LONGEST_REST_SECONDS = 0.2
 # Both are what they were lately: after a single slow poll nobody has to wait even longer.
 _LATELY_SECONDS = 0.1
 

@@ -33,6 +33,11 @@ class Breaker:
         self._opens_until = now + self._pause  # the others wait for him
         return True
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try failed."""
+        return self._failures > 0
+
     def succeeded(self) -> None:
         """All is well."""
         self.is_open = False

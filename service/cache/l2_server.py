@@ -61,6 +61,7 @@ class Server:
             async with asyncio.timeout(_START_SECONDS):
                 self._idle.append(await self._connect())
         except _FAILURES as exc:
+            self.breaker.failed()
             return _in_words(exc)
         return None
 

@@ -46,4 +46,6 @@ class Status:
             detail = "none: the first cache layer is the only one"
         elif self._l2.breaker.is_open:
             ok, detail = False, "does not answer as it should, and is left out"
+        elif self._l2.breaker.is_failing:
+            ok, detail = False, "did not answer as it should when it was last asked"
         return Check("redis", ok, detail, needed=False)

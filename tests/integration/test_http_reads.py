@@ -494,6 +494,11 @@ async def test_a_wrong_password_is_told_at_the_start_and_then_the_first_layer_do
             async with serving(with_password) as (url, _):
                 alone = replace(books, url=url)
                 await live(alone)
+                checks = (await alone.request("GET", "/readyz")).json["checks"]
+                assert checks["redis"] == {
+                    "ok": False,
+                    "detail": "did not answer as it should when it was last asked",
+                }
                 assert (await alone.get(BALANCE)).headers["Payledger-Source"] == "db"
                 await from_memory(alone)
                 assert (await alone.pay(PAYMENT)).status == 201

@@ -258,6 +258,13 @@ def test_after_a_burst_polls_soon_come_as_often_as_before() -> None:
     assert polls.began - burst_ended == pytest.approx(0.005)
 
 
+def test_a_slow_poll_that_finds_nothing_is_followed_by_the_next_at_once() -> None:
+    """It is no heartbeat: a rest after it, and one before it, would keep the next one too long."""
+    polls = Polls()
+    assert polls.next(took_ms=4, payments_a_second=9000, rounds=200) == pytest.approx(72, rel=0.1)
+    assert polls.next(took_ms=50, payments_a_second=0) == pytest.approx(5)
+
+
 async def test_a_poll_of_two_pages_counts_the_payments_of_both(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -50,7 +50,7 @@ class SecondLayer(Protocol):
     async def write(
         self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
     ) -> bool:
-        """False: some of it may be missing there. Gives up by itself, 50 ms after all was well."""
+        """False: some may be missing there. Gives up by itself: 50 ms for each 1,000, at most."""
 
 
 def draw_generation(*, shared: bool) -> str:

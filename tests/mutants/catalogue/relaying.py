@@ -163,6 +163,22 @@ MUTANTS = (
         tests=(_LEADER_TEST,),
     ),
     Mutant(
+        name="the-relays-pages-have-no-end",
+        file="db/functions/10_private/changes_since.sql",
+        old="p_limit between 1 and 5000",
+        new="p_limit >= 1",
+        breach="one call tells of whatever it is asked for, and ends its statement's time",
+        tests=("tests/concurrency/test_changes.py::test_a_page_has_up_to_5000_payments",),
+    ),
+    Mutant(
+        name="the-relays-pages-are-everybodys",
+        file="db/functions/10_private/changes_in_window.sql",
+        old="check_limit(p_limit, 5000)",
+        new="check_limit(p_limit)",
+        breach="the relay is refused its first page, and nobody leads",
+        tests=("tests/concurrency/test_changes.py::test_a_page_has_up_to_5000_payments",),
+    ),
+    Mutant(
         name="what-was-not-told-is-passed-over",
         file=_LEADER,
         old="            if not page.leading:\n",

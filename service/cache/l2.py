@@ -34,7 +34,7 @@ BALANCE_MILLISECONDS = 60_000
 
 _QUEUED = 10_000
 _MOST_A_CALL = 200  # a script holds up everybody else's commands
-_SCRIPTS_A_CALL = 5  # they are sent together; between them come other commands
+_SCRIPTS_A_CALL = 5  # sent together; four of them may run before anybody else's command does
 
 _LOOK, _FILL, _WRITE = (
     hashlib.sha1(script, usedforsecurity=False).hexdigest()
@@ -167,7 +167,7 @@ class L2:
         """The relay's: what each (ledger_id, change) made of its account.
 
         False: L2 may have missed some. Then nothing in this generation may be believed any more:
-        tell another one before anything else.
+        tell another one before anything else. Takes 50 ms at most for each 1,000.
         """
         scope = Scope(epoch, generation)
         scripts = [

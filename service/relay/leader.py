@@ -34,8 +34,8 @@ LONGEST_REST_SECONDS = 0.2
 # Both are what they were lately: after a single slow poll nobody has to wait even longer.
 _LATELY_SECONDS = 0.1
 
-# A poll that tells of something is one, too, and only such polls have long rests. After another one
-# follows in 25 ms: so they are less than 250 ms apart.
+# A poll that tells of something is one, too, and only such polls have long rests: after another one
+# the next begins in 25 ms. So they begin less than 250 ms apart, unless polls take longer than 50.
 HEARTBEAT_SECONDS = 0.2
 
 _PAGE = 5000  # payments; a poll that finds more takes several calls
@@ -50,7 +50,7 @@ class SecondLayer(Protocol):
     async def write(
         self, epoch: str, generation: str, changes: Sequence[tuple[int, Change]]
     ) -> bool:
-        """False: some of it may be missing there. Gives up by itself, 50 ms after all was well."""
+        """False: some may be missing there. Gives up by itself: 50 ms for each 1,000, at most."""
 
 
 def draw_generation(*, shared: bool) -> str:
@@ -76,7 +76,8 @@ class Pace:
             self._rate += weight * (payments / since - self._rate)
             self._takes += weight * (ended - began - self._takes)
         self._began = began
-        rest = REST_SECONDS_A_PAYMENT * self._rate * self._takes
+        # Who found nothing tells of nothing: after a rest the next heartbeat would be too late.
+        rest = REST_SECONDS_A_PAYMENT * self._rate * self._takes if payments else 0.0
         return began + min(max(rest, POLL_SECONDS), LONGEST_REST_SECONDS)
 
 

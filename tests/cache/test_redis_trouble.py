@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from support.caching import World
 
     from service.cache.l2 import Look
+    from service.cache.l2_server import Commands
 
 SCOPE = Scope("epoch", "generation")
 KEY = AccountKey(1, "a")
@@ -303,3 +305,19 @@ async def test_many_changes_are_written_by_many_scripts(alone: Alone, count: int
     assert [look.balance for look in looks] == [
         CachedBalance(f"a{n}", "USD", n, str(n), "0") for n in range(1, count + 1)
     ]
+
+
+@pytest.mark.parametrize("missed", range(3))
+async def test_of_many_changes_none_may_be_missed(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch, missed: int
+) -> None:
+    call = alone.l2.server.call
+    numbers = itertools.count()
+
+    async def but_one(commands: Commands) -> tuple[list[Any], str] | None:
+        return None if next(numbers) == missed else await call(commands)
+
+    monkeypatch.setattr(alone.l2.server, "call", but_one)
+    changes = [(1, Change(f"a{n}", n, "USD", str(n), "0")) for n in range(1, 2_346)]
+    assert not await alone.l2.write(*SCOPE, changes)
+    assert next(numbers) == missed + 1, "the rest is in vain"

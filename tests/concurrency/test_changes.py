@@ -311,6 +311,16 @@ async def test_a_repeatable_read_reader_is_told_what_its_snapshot_shows(
     assert await reader.window() == LATE_1 | {"a3 v2 -2", "a4 v2 2"}
 
 
+@pytest.mark.parametrize("limit", [0, 5001, None])
+async def test_a_page_has_up_to_5000_payments(
+    feed: Feed, reader: ChangesReader, limit: int | None
+) -> None:
+    assert await reader.poll(5000) == (0, [], False)
+    async with raises("limit_out_of_range"):
+        await reader.poll(limit)
+    assert await reader.poll() == (0, [], False)
+
+
 async def test_a_transaction_that_has_written_is_refused(feed: Feed, reader: ChangesReader) -> None:
     con = reader.con
     async with con.transaction():

@@ -139,7 +139,7 @@ class ChangesReader:
         return self
 
     async def poll(
-        self, limit: int = 1000, con: Connection | None = None
+        self, limit: int | None = 1000, con: Connection | None = None
     ) -> tuple[int, list[list[Any]], bool]:
         """How many payments one page is of, what it tells, and whether there is more."""
         con = con or self.con
@@ -156,6 +156,7 @@ class ChangesReader:
         assert len(rows) == 1
         self.cursor, has_more, payments, text = rows[0]
         changes = json.loads(text)
+        assert limit is not None
         assert payments == limit if has_more else payments <= limit
         self.payments += payments
         self.changes += changes

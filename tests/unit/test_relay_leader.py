@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from unittest.mock import patch
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from service.cache.model import Change, Scope
 from service.database.connections import DatabaseError
@@ -17,7 +24,7 @@ from service.relay import leader
 from service.relay.counters import RelayCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 EPOCH = "0123456789ab"
 
@@ -256,6 +263,86 @@ def test_after_a_burst_polls_soon_come_as_often_as_before() -> None:
     burst_ended = polls.began
     assert polls.next(took_ms=2, payments_a_second=0) == pytest.approx(5)
     assert polls.began - burst_ended == pytest.approx(0.005)
+
+
+def test_a_slow_poll_that_finds_nothing_is_followed_by_the_next_at_once() -> None:
+    """It is no heartbeat: a rest after it, and one before it, would keep the next one too long."""
+    polls = Polls()
+    assert polls.next(took_ms=4, payments_a_second=9000, rounds=200) == pytest.approx(72, rel=0.1)
+    assert polls.next(took_ms=50, payments_a_second=0) == pytest.approx(5)
+
+
+class Clock(selectors.DefaultSelector):
+    """What a loop waits with. It waits no time at all, and says that it was as long as asked."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
+class Poll(NamedTuple):
+    """`wakes`: meanwhile a payment of this process is answered."""
+
+    took_ms: int
+    payments: int
+    wakes: bool
+
+
+POLLS = st.builds(
+    Poll,
+    took_ms=st.sampled_from([0, 1, 2, 5, 20, 50]),
+    payments=st.sampled_from([0, 0, 0, 1, 20, 500, 2000, 5000]),
+    wakes=st.booleans(),
+)
+
+
+class Polled(Session):
+    """Notes when the polls begin that send a heartbeat."""
+
+    def __init__(self, polls: Iterable[Poll], wake: asyncio.Event) -> None:
+        super().__init__([])
+        self.began: list[float] = []
+        self._polls = iter(polls)
+        self._wake = wake
+
+    async def tell_changes(self, *_: Any, heartbeat: bool) -> Told:
+        if (poll := next(self._polls, None)) is None:
+            raise EndError
+        if poll.payments or heartbeat:
+            self.began.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(poll.took_ms / 1000)
+        if poll.wakes:
+            self._wake.set()
+        found = page("c", "a") if poll.payments else page("c")
+        return found._replace(payments=poll.payments, messages=int(heartbeat or poll.payments > 0))
+
+
+@settings(deadline=None)
+@given(polls=st.lists(POLLS, min_size=1, max_size=60))
+@example(polls=[Poll(2, n, wakes=True) for n in (0, 2000)] + [Poll(50, 0, wakes=True)] * 9)
+def test_heartbeats_begin_less_than_250_ms_apart_whatever_polls_find(polls: list[Poll]) -> None:
+    clock = Clock()
+    loop = asyncio.SelectorEventLoop(clock)
+    wake = asyncio.Event()
+    session = Polled(polls, wake)
+    led = leader.Leader(
+        cast(RelaySession, session),
+        term=3,
+        generation="g",
+        second_layer=None,
+        counters=RelayCounters(),
+        wake=wake,
+    )
+    with (
+        closing(loop),
+        patch.object(loop, "time", lambda: clock.now),
+        patch.object(leader, "time", SimpleNamespace(monotonic=lambda: clock.now)),
+        suppress(EndError),
+    ):
+        loop.run_until_complete(led.lead())
+    assert all(after - before < 0.25 for before, after in pairwise(session.began))
 
 
 async def test_a_poll_of_two_pages_counts_the_payments_of_both(

@@ -5,8 +5,9 @@
 --
 -- p_limit: 1 to 5000 payments, as many as the relay finds at once when it rests longest.
 --
--- Null, the first cursor, starts at the end: nothing is told. As of read_at everything was read
--- that was visible, once has_more is false; a standby that has replayed lsn has all of it, too.
+-- Null, the first cursor, starts at the end: nothing is told. Once has_more is false everything was
+-- read that was visible as of read_at, of the first page if there were several; a standby that has
+-- replayed lsn has all of it, too.
 -- Locks nothing. Raises limit_out_of_range, feed_cursor_malformed, feed_on_standby,
 -- feed_in_transaction, feed_history_changed, feed_epoch_ended, feed_cursor_ahead.
 create or replace function ledger.read_changes(

@@ -13,6 +13,22 @@ _BATCHES = "tests/acceptance/test_batches.py"
 
 MUTANTS = (
     Mutant(
+        name="ids-of-a-batch-are-one",
+        file=_SAFE,
+        old="lpad(to_hex(p.item), 6, '0')",
+        new="'000000'",
+        breach="a batch of two payments fails",
+        tests=(_SAFE_TAP, _BATCH_TAP),
+    ),
+    Mutant(
+        name="ids-of-a-batch-are-in-any-order",
+        file=_SAFE,
+        old="lpad(to_hex(p.item), 6, '0')",
+        new="left(md5(p.item::text), 6)",
+        breach="the feed tells a batch in another order than it was posted, and two may be one",
+        tests=(_SAFE_TAP,),
+    ),
+    Mutant(
         name="debits-are-netted",
         file=_SAFE,
         old="a.balance - a.held - t.debits >= a.min_balance",

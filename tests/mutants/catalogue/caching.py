@@ -18,6 +18,28 @@ _RACE = "tests/cache/test_races.py::test_nothing_wrong_is_served_when"
 
 MUTANTS = (
     Mutant(
+        name="l2-is-written-one-call-of-changes",
+        file="service/cache/l2.py",
+        old="in range(0, len(scripts), _SCRIPTS_A_CALL)",
+        new="in range(0, min(len(scripts), _SCRIPTS_A_CALL), _SCRIPTS_A_CALL)",
+        breach="of a poll that tells of many changes, L2 keeps what was before the last ones",
+        tests=(f"{_REDIS_TEST}test_many_changes_are_written_by_many_scripts",),
+    ),
+    Mutant(
+        name="part-of-what-is-written-to-l2-is-enough",
+        file="service/cache/l2.py",
+        old="""\
+            if answer is None:
+                return False
+            self""",
+        new="""\
+            if answer is None:
+                break
+            self""",
+        breach="L2 goes on serving what it has missed the changes of",
+        tests=(f"{_REDIS_TEST}test_of_many_changes_none_may_be_missed",),
+    ),
+    Mutant(
         name="l2-takes-whatever-comes-last",
         file=_WIRE,
         old="return old > new or (old == new and #there > 19)",

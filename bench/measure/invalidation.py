@@ -15,6 +15,7 @@ import msgspec
 
 from bench.findings import Findings
 from bench.harness import BenchFailed, percentile
+from bench.measure.cached_read import in_words, reads_by_layer, shares
 from bench.tools.answers import read_answer
 from bench.tools.batches import uuid7
 from bench.tools.lab import Lab
@@ -24,6 +25,8 @@ RATE = 1000
 WORKERS = 2
 ACCOUNT = "bench:1"
 PAUSE_SECONDS = 0.01
+LEAST_FROM_L1 = 0.5
+"""Of the answers. Who trusts nothing that he keeps asks PostgreSQL, and sees everything at once."""
 _MOST_CONNECTIONS = 64
 _FOUND = 200
 
@@ -57,6 +60,9 @@ def measure(lab: Lab) -> Findings:
             asyncio.run(_measure(lab.admin_dsn(), service, lab.scale.samples))
             for _ in range(lab.scale.rounds)
         ]
+        layers = shares({}, reads_by_layer(service))
+    if layers.get("l1", 0.0) < LEAST_FROM_L1:
+        raise BenchFailed(f"nothing was there to be invalidated: {in_words(layers)}")
     return Findings(
         {"invalidation_p99_ms": statistics.median(percentile(waits, 99) for waits in rounds)},
         {

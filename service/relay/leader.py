@@ -101,7 +101,6 @@ class Leader:
         self._session = session
         self._term = term
         self._told_at = 0.0  # the beginning of the poll that sent the last heartbeat
-        self._waiting = 0  # payments found by this poll so far
         self._wake = wake
 
     async def lead(self) -> None:
@@ -114,7 +113,7 @@ class Leader:
         loop = asyncio.get_running_loop()
         cursor: str | None = None
         interval = POLL_SECONDS
-        found = 0  # payments, by the pages of a poll
+        found = 0  # payments, by the pages of this poll so far
         while True:
             began = loop.time()
             began_monotonic = time.monotonic()
@@ -131,9 +130,9 @@ class Leader:
                 return
             cursor = page.cursor
             changes = _changes.decode(page.changes)
-            self._note(page, len(changes), began_monotonic)
-            await self._write(changes)
             found += page.payments
+            self._note(page, found, len(changes), began_monotonic)
+            await self._write(changes)
             if page.has_more:
                 continue
             interval = POLL_SECONDS if changes else min(_BACK_OFF * interval, IDLE_POLL_SECONDS)
@@ -158,14 +157,12 @@ class Leader:
             self._counters.generation_changes += 1
             self._told_at = 0.0
 
-    def _note(self, page: Told, changes: int, began: float) -> None:
-        self._waiting += page.payments
+    def _note(self, page: Told, found: int, changes: int, began: float) -> None:
         self._counters.payments_told += page.payments
         self._counters.changes_told += changes
         self._counters.notices_sent += page.messages
-        self._counters.feed_lag_payments = self._waiting
+        self._counters.feed_lag_payments = found
         if not page.has_more:
-            self._waiting = 0
             self._counters.told_up_to = began
             if page.messages:
                 self._told_at = began

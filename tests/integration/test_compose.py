@@ -9,13 +9,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.compose import Answer, Stack, engine_problem
+from support.compose import Stack, engine_problem
 
 from service.embedded.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.answers import Answer
 
 MAIN = "/v1/ledgers/main"
 PATIENCE_SECONDS = 90.0  # before the test gives up

@@ -13,7 +13,8 @@ from http_support import fresh_key, until
 from service.database import api_keys
 
 if TYPE_CHECKING:
-    from http_support import Answer, Api
+    from http_support import Api
+    from support.answers import Answer
 
 PAYMENT = {"from": "bank", "to": "alice", "amount": "1", "currency": "USD"}
 

@@ -12,7 +12,8 @@ import pytest
 from http_support import connect, fresh_key, raw, read_answer
 
 if TYPE_CHECKING:
-    from http_support import Answer, Api
+    from http_support import Api
+    from support.answers import Answer
 
 FINE = '"from":"bank","to":"alice","amount":"100","currency":"USD"'
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     import asyncpg
-    from http_support import Answer
+    from support.answers import Answer
 
     from service.settings import Settings
 

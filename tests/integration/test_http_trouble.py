@@ -20,7 +20,7 @@ from service.ledger.poster.bounds import Bounds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from http_support import Answer
+    from support.answers import Answer
 
     from service.settings import Settings
 

@@ -10,7 +10,9 @@ import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from support.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,18 +64,6 @@ def engine_problem() -> str | None:
         return problem
     done = docker("version", "--format", "{{.Server.Version}}")
     return f"no Docker engine answers ({done.stderr.strip()})" if done.returncode else None
-
-
-class Answer(NamedTuple):
-    """What the service answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Stack:
